@@ -18,6 +18,7 @@ mod position;
 mod rendition;
 mod roi;
 mod scope;
+mod sequences;
 mod settings;
 mod store;
 mod stream;
@@ -55,6 +56,7 @@ pub use rendition::{
 };
 pub use roi::{Roi, RoiKind};
 pub use scope::Scope;
+pub use sequences::{SequenceRange, SequenceSet};
 pub use settings::{
     AdaptiveSettings, ClockSettings, EncodedFormat, OutputSettings, QueueSettings, RetentionSettings,
     StreamPolicies, StreamSettings, ValidationSettings,

@@ -278,6 +278,8 @@ pub enum TombstoneKind {
     Dropped,
     /// An operator purged the frame; the text is the operator's reason, which may be empty.
     Purged(String),
+    /// The frame was erased.
+    Erased,
 }
 
 /// The output entry of a frame without a picture.
@@ -356,4 +358,23 @@ pub struct OutputEntry {
     pub body: OutputBody,
     /// The dead letter of a failed frame, which may have been removed since.
     pub dead_letter: Option<DeadLetterId>,
+}
+
+impl OutputEntry {
+    /// Returns the tombstone that takes the entry's place when the frame is erased; `None` if the
+    /// entry is the tombstone of a frame that was dropped, purged or erased before, which stays.
+    #[must_use]
+    pub fn erased(&self) -> Option<Self> {
+        let attempts = match &self.body {
+            OutputBody::Frame(frame) => frame.attempt,
+            OutputBody::Tombstone(tombstone) => match tombstone.kind {
+                TombstoneKind::Failed(_) => tombstone.attempts,
+                TombstoneKind::Dropped | TombstoneKind::Purged(_) | TombstoneKind::Erased => return None,
+            },
+        };
+        let tombstone =
+            Tombstone { header: self.body.header().clone(), kind: TombstoneKind::Erased, attempts };
+        let body = OutputBody::Tombstone(Box::new(tombstone));
+        Some(Self { stream_id: self.stream_id.clone(), body, dead_letter: None, ..*self })
+    }
 }

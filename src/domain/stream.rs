@@ -132,6 +132,9 @@ pub struct StreamCounters {
     pub dropped_frames: u64,
     /// Tombstones of frames that operators purged.
     pub purged_frames: u64,
+    /// Tombstones of frames that were erased. A frame that was erased after it was published does not
+    /// count as processed or failed any more.
+    pub erased_frames: u64,
     /// Frames that no worker processed, because the stream was unregistered while they were queued.
     pub removed_frames: u64,
     /// The floor: the sequence of the last frame that was accepted before the stream was last
@@ -154,10 +157,14 @@ pub struct StreamCounters {
 }
 
 impl StreamCounters {
-    /// Returns the number of frames published with a picture.
+    /// Returns the number of frames published with a picture and not erased.
     #[must_use]
     pub fn processed_frames(&self) -> u64 {
-        let others = self.failed_frames + self.dropped_frames + self.purged_frames + self.removed_frames;
+        let others = self.failed_frames
+            + self.dropped_frames
+            + self.purged_frames
+            + self.erased_frames
+            + self.removed_frames;
         self.accepted_frames.saturating_sub(self.queued_frames + others)
     }
 }
@@ -179,6 +186,7 @@ impl Default for StreamCounters {
             failed_in_row: 0,
             dropped_frames: 0,
             purged_frames: 0,
+            erased_frames: 0,
             removed_frames: 0,
             floor_sequence: 0,
             accepted_bytes: 0,

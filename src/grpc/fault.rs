@@ -252,9 +252,11 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::AckIdStale
         | R::Purged
         | R::RejectedByConsumer => Code::FailedPrecondition,
-        R::BackendUnavailable | R::DurabilityNotReached | R::Draining | R::PayloadExpired => {
-            Code::Unavailable
-        }
+        R::BackendUnavailable
+        | R::DurabilityNotReached
+        | R::Draining
+        | R::PayloadExpired
+        | R::ErasurePending => Code::Unavailable,
         R::NotImplemented => Code::Unimplemented,
         R::Unspecified
         | R::Internal

@@ -247,6 +247,7 @@ fn lost_to_pb(reason: GapReason) -> pb::OmittedReason {
         | GapReason::BackendFailover
         | GapReason::Unregistered
         | GapReason::StoreReplaced => pb::OmittedReason::Retention,
+        GapReason::Erased => pb::OmittedReason::Erased,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::queue::{self, BackendStatus, Durability, Queue};
 /// The feature of a server that authenticates its callers.
 const AUTHENTICATION: &str = "authentication";
 /// The features of every server of this version, which were added after the first version.
-const FEATURES: &[&str] = &["list_frames"];
+const FEATURES: &[&str] = &["erase_frames", "list_frames"];
 
 /// The parts of the answer that do not change while the server runs, and the health.
 #[derive(Debug, Clone)]

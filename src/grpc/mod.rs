@@ -18,6 +18,7 @@ mod dead_letters;
 mod delivery;
 #[cfg(test)]
 mod documented;
+mod erase;
 mod fault;
 mod filter;
 mod frames;

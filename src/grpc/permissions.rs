@@ -66,6 +66,7 @@ const METHODS: &[(&str, &[(&str, Need)])] = &[
             ("ListStreams", Need::See),
             ("UpdateStream", Need::Manage),
             ("UnregisterStream", Need::Manage),
+            ("EraseFrames", Need::Manage),
             ("WatchStreams", Need::See),
         ],
     ),

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::audit::Audit;
 use super::connection_end::ConnectionEnd;
+use super::erase::Eraser;
 use super::fault::Fault;
 use super::permissions;
 use super::registry::Registry;
@@ -23,6 +24,7 @@ type Reply<T> = std::result::Result<Response<T>, Status>;
 #[derive(Debug)]
 pub(crate) struct RegistryHandlers {
     pub(crate) registry: Registry,
+    pub(crate) eraser: Eraser,
     pub(crate) hub: Arc<Hub>,
     pub(crate) partitions: Partitions,
     /// The calls that a drain waits for.
@@ -93,6 +95,12 @@ impl StreamRegistryService for RegistryHandlers {
             )
         });
         Ok(Response::new(answer?))
+    }
+
+    async fn erase_frames(&self, request: Request<pb::EraseFramesRequest>) -> Reply<pb::EraseFramesResponse> {
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        let audit = Audit::of("EraseFrames", &request);
+        Ok(Response::new(self.eraser.erase(audit, request.into_inner(), &caller).await?))
     }
 
     type WatchStreamsStream = delivery::EmptyStream<pb::WatchStreamsResponse>;

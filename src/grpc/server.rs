@@ -18,6 +18,7 @@ use super::counters::Counters;
 use super::dead_letter_service::DeadLetterHandlers;
 use super::dead_letters::DeadLetterOperations;
 use super::delivery::with_own_body;
+use super::erase::Eraser;
 use super::frames::FrameReader;
 use super::group_acks::GroupAcks;
 use super::group_service::GroupHandlers;
@@ -216,6 +217,7 @@ fn services(
         ScalerHandlers::new(Arc::clone(&queue), Arc::clone(&consumers), calls.clone(), draining.clone());
     let registry = RegistryHandlers {
         registry: Registry::new(Arc::clone(&queue), settings),
+        eraser: Eraser::new(Arc::clone(&queue)),
         hub: Arc::clone(&hub),
         partitions: config.partitions,
         calls,

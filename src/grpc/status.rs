@@ -53,6 +53,9 @@ impl From<QueueError> for Fault {
             QueueError::TooManySettings { limit_bytes } => {
                 Self::new(ErrorReason::TooManyStreams, message).fact("limit_bytes", limit_bytes)
             }
+            QueueError::TooManyErasedRanges { limit } => {
+                Self::new(ErrorReason::TooManyItems, message).field("range").fact("limit", limit)
+            }
             QueueError::GroupNotFound(id) => {
                 Self::new(ErrorReason::GroupNotFound, message).fact("group_id", id)
             }
@@ -247,6 +250,7 @@ mod tests {
                 "TOO_MANY_STREAMS",
                 false,
             ),
+            (QueueError::TooManyErasedRanges { limit: 2 }, Code::InvalidArgument, "TOO_MANY_ITEMS", false),
             (QueueError::RevisionMismatch { current: 2 }, Code::Internal, "INTERNAL", false),
             (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
             (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),

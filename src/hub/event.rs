@@ -146,6 +146,8 @@ pub enum GapReason {
     /// The position belongs to another store, so the number of frames in between is unknown. The
     /// gap covers no sequence of this store.
     StoreReplaced,
+    /// The frame was erased.
+    Erased,
 }
 
 impl GapReason {
@@ -155,6 +157,7 @@ impl GapReason {
             TombstoneKind::Failed(_) => Self::Failed,
             TombstoneKind::Dropped => Self::Overflow,
             TombstoneKind::Purged(_) => Self::Purged,
+            TombstoneKind::Erased => Self::Erased,
         }
     }
 
@@ -173,6 +176,7 @@ impl GapReason {
             Self::BackendFailover => 10,
             Self::Unregistered => 11,
             Self::StoreReplaced => 12,
+            Self::Erased => 13,
         }
     }
 
@@ -187,7 +191,7 @@ impl GapReason {
     }
 
     /// All reasons.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Sampled,
         Self::Filtered,
         Self::SlowConsumer,
@@ -200,6 +204,7 @@ impl GapReason {
         Self::BackendFailover,
         Self::Unregistered,
         Self::StoreReplaced,
+        Self::Erased,
     ];
 }
 
@@ -220,7 +225,8 @@ pub enum PicturesOrLost {
     /// One picture for each requested role: thumbnail, processed, original, rendition.
     Pictures(Vec<DeliveredPicture>),
     /// The bytes of a picture are gone. If the entry is gone too, the reason is
-    /// [`GapReason::Retention`], [`GapReason::Unregistered`] or [`GapReason::BackendFailover`].
+    /// [`GapReason::Retention`], [`GapReason::Unregistered`] or [`GapReason::BackendFailover`]. If
+    /// the frame was erased, it is [`GapReason::Erased`].
     /// Otherwise it is [`GapReason::PayloadLost`].
     Lost(GapReason),
 }

@@ -25,6 +25,7 @@
 //! everything between two delivered frames is reported as a [`Gap`] with its reasons.
 
 mod clock;
+mod erasures;
 mod event;
 mod feed;
 mod gaps;
@@ -47,6 +48,7 @@ use std::time::Duration;
 
 use tokio::sync::watch::{Receiver, Sender};
 
+pub use erasures::ERASED_EVERYWHERE;
 pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError, TimeGap,
@@ -70,6 +72,7 @@ use crate::domain::{OutputEntry, StoreIdentity, StreamId, Timestamp};
 use crate::metrics::{HubMetrics, RenditionResult};
 use crate::picture::Limits;
 use crate::queue::{self, Queue};
+use erasures::Erasures;
 use feed::index::SubscriptionIndex;
 use pictures::Pictures;
 use pictures::renditions::Renditions;
@@ -170,6 +173,7 @@ pub struct Hub {
     tail: Sender<TailState>,
     registry_version: AtomicU64,
     create_time: Timestamp,
+    erasures: Arc<Erasures>,
 }
 
 impl Hub {
@@ -177,16 +181,25 @@ impl Hub {
     #[must_use]
     pub fn new(queue: Arc<dyn Queue>, config: HubConfig) -> Arc<Self> {
         let metrics = &config.metrics;
+        let erasures = Arc::<Erasures>::default();
         let renditions = Renditions::new(
             config.rendition_threads,
             config.rendition_cache_bytes,
             config.picture_limits,
             metrics.clone(),
+            Arc::clone(&erasures),
         );
         Arc::new(Self {
             index: SubscriptionIndex::new(config.max_subscriptions),
             directory: StreamDirectory::new(config.max_subscriptions),
-            pictures: Pictures::new(Arc::clone(&queue), config.cache_bytes, renditions, metrics.clone()),
+            pictures: Pictures::new(
+                Arc::clone(&queue),
+                config.cache_bytes,
+                renditions,
+                metrics.clone(),
+                Arc::clone(&erasures),
+            ),
+            erasures,
             tail: Sender::new(TailState::Starting),
             registry_version: AtomicU64::new(0),
             create_time: Timestamp::now(),
@@ -239,6 +252,13 @@ impl Hub {
     /// Returns the errors of the queue. The call can be repeated after any of them.
     pub async fn pictures(&self, entry: &OutputEntry, want: &PictureWant) -> queue::Result<PicturesOrLost> {
         self.pictures.of(entry, want).await
+    }
+
+    /// Forgets all pictures in memory, and the entries of followed streams.
+    fn forget_pictures(&self) {
+        self.erasures.forget();
+        self.pictures.forget();
+        self.index.topics().iter().for_each(|topic| topic.forget_entries());
     }
 
     /// Ends all subscriptions with [`Event::Draining`], ends all watches, and refuses new ones.

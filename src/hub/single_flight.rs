@@ -81,6 +81,13 @@ where
     }
 }
 
+impl<K, V> SingleFlight<K, V> {
+    /// Lets no further caller join the work in progress. Those that wait for it get its result.
+    pub(super) fn forget(&self) {
+        self.open.lock().flights.clear();
+    }
+}
+
 /// Removes a piece of work when it ends or when no caller waits for it any more.
 struct Guard<K: Eq + Hash, V> {
     flights: Arc<SingleFlight<K, V>>,

@@ -45,6 +45,8 @@ pub struct StoreFrames {
     pub dropped: u64,
     /// Purged by operators.
     pub purged: u64,
+    /// Erased.
+    pub erased: u64,
     /// Waiting when their streams were unregistered.
     pub removed: u64,
     /// Submitted again, not counted as accepted.
@@ -203,13 +205,14 @@ impl StoreMetrics {
             frames: families.totals(
                 (
                     "outcome",
-                    "`accepted`, `processed`, `failed`, `dropped`, `purged`, `removed`, `duplicate`, `trimmed`",
+                    "`accepted`, `processed`, `failed`, `dropped`, `purged`, `erased`, `removed`, `duplicate`, `trimmed`",
                 ),
                 (
                     "store_frames",
                     "Frames of the whole store since it began, by outcome",
-                    "`accepted` is the sum of `processed`, `failed`, `dropped`, `purged`, `removed` and the waiting frames: \
-                     every accepted frame is accounted for.",
+                    "`accepted` is the sum of `processed`, `failed`, `dropped`, `purged`, `removed`, the waiting frames, and \
+                     those erased before they were published: every accepted frame is accounted for. A frame that is \
+                     erased later counts in `erased` and stays in `processed` or `failed`, since a total never falls.",
                 ),
             ),
             errors: families.counter_per(
@@ -234,7 +237,7 @@ impl StoreMetrics {
     /// Sets the totals of all frames; `None` = they could not be read.
     pub fn set_frames(&self, totals: Option<StoreFrames>) {
         let Some(totals) = totals else { return self.frames.clear() };
-        let StoreFrames { accepted, processed, failed, dropped, purged, removed, duplicate, trimmed } =
+        let StoreFrames { accepted, processed, failed, dropped, purged, erased, removed, duplicate, trimmed } =
             totals;
         for (outcome, total) in [
             ("accepted", accepted),
@@ -242,6 +245,7 @@ impl StoreMetrics {
             ("failed", failed),
             ("dropped", dropped),
             ("purged", purged),
+            ("erased", erased),
             ("removed", removed),
             ("duplicate", duplicate),
             ("trimmed", trimmed),

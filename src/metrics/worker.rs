@@ -19,6 +19,8 @@ pub enum FrameOutcome {
     Purged,
     /// Its stream was unregistered.
     Removed,
+    /// It was erased before it was published.
+    Erased,
 }
 
 label!(FrameOutcome:
@@ -28,6 +30,7 @@ label!(FrameOutcome:
     Dropped = "dropped",
     Purged = "purged",
     Removed = "removed",
+    Erased = "erased",
 );
 
 /// The beginning or end of a lease.

@@ -129,7 +129,7 @@ impl Finished {
         };
         let failure = match &tombstone.kind {
             TombstoneKind::Failed(failure) => failure,
-            TombstoneKind::Dropped | TombstoneKind::Purged(_) => return None,
+            TombstoneKind::Dropped | TombstoneKind::Purged(_) | TombstoneKind::Erased => return None,
         };
         let source = &tombstone.header.source;
         let picture = DeadPicture {

@@ -74,6 +74,15 @@ pub enum Error {
         /// The maximum.
         limit_bytes: u64,
     },
+    /// The stream has the maximum number of erased ranges.
+    #[error(
+        "the stream has {limit} erased ranges that do not touch, the maximum: erase one wider range, or wait until retention \
+         has removed some of them"
+    )]
+    TooManyErasedRanges {
+        /// The maximum.
+        limit: usize,
+    },
     /// The stored data has another layout than this program's.
     #[error("the stored layout is incompatible: {0}")]
     Layout(String),
@@ -99,6 +108,7 @@ impl Error {
             | Self::EtagMismatch { .. }
             | Self::TooManyStreams { .. }
             | Self::TooManySettings { .. }
+            | Self::TooManyErasedRanges { .. }
             | Self::GroupNotFound(_)
             | Self::GroupExists(_)
             | Self::TooManyGroups { .. }

@@ -12,6 +12,7 @@
 
 mod control;
 mod dead_letters;
+mod erasure;
 mod error;
 mod groups;
 mod isolation;
@@ -33,6 +34,8 @@ pub(crate) use dead_letters::TRIM_DEAD_LETTERS;
 pub use dead_letters::{
     DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, ListDeadLetters, ReplayResult,
 };
+pub(crate) use erasure::ERASED_AT_ONCE;
+pub use erasure::{Erasure, MAX_ERASED_RANGES};
 pub use error::Error;
 pub use groups::{
     Ack, AckAction, AckResult, Candidate, CandidateResult, Claim, ClaimCandidates, Claimed, Delivery,
@@ -72,7 +75,17 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// [`Error::NoAnswer`], has taken effect as a whole or not at all.
 #[async_trait]
 pub trait Queue:
-    Control + DeadLetters + Groups + ServerPresence + Seek + CrashIsolation + fmt::Debug + Send + Sync + 'static
+    Control
+    + DeadLetters
+    + Erasure
+    + Groups
+    + ServerPresence
+    + Seek
+    + CrashIsolation
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// Returns the partitions, which are fixed when the store is first opened.
     fn partitions(&self) -> Partitions;

@@ -370,6 +370,8 @@ pub enum FinishResult {
     /// Its stream was unregistered after it was accepted: it left the work queue and is not
     /// published.
     Removed,
+    /// It was erased after it was taken: nothing was done. Finish it as an erased tombstone.
+    Erased,
 }
 
 /// A position in a partition's feed; opaque, rising.
@@ -518,6 +520,13 @@ pub struct PartitionStats {
     pub dropped: u64,
     /// Frames purged by operators.
     pub purged: u64,
+    /// Frames erased. Those that had been published before do not count in `processed` and `failed`
+    /// any more.
+    pub erased: u64,
+    /// The erased frames that had been published with a picture.
+    pub erased_processed: u64,
+    /// The erased frames that had been published as failed.
+    pub erased_failed: u64,
     /// Frames that were queued when their stream was unregistered.
     pub removed: u64,
     /// Frames that were duplicates of stored ones.

@@ -95,6 +95,7 @@ impl FrameTrace {
             TombstoneKind::Failed(failure) => format!("{:?}: {}", failure.reason, failure.message),
             TombstoneKind::Dropped => "dropped by the policy of its stream".to_owned(),
             TombstoneKind::Purged(_) => "purged by an operator".to_owned(),
+            TombstoneKind::Erased => "erased".to_owned(),
         };
         let ended = Span { failure: Some(failure), ..self.step("frameway.process", receive_time, now) };
         vec![ended]

@@ -20,7 +20,7 @@ use super::pause::{PAUSED_POLL, Pause};
 use super::retention::Retention;
 use super::scenes::Scenes;
 use super::states::States;
-use super::tombstone::tombstone_of;
+use super::tombstone::{erased, tombstone_of};
 use super::{RETRY_PAUSE, Shared};
 use crate::domain::{StreamId, StreamRecord, TombstoneKind};
 use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
@@ -28,6 +28,8 @@ use taking::Backlog;
 
 /// The maximum number of frames that one call publishes.
 const FINISH_BATCH: usize = 16;
+/// The maximum number of steps of erasures in one pass. Frames are published in between.
+const ERASE_STEPS: usize = 64;
 /// The maximum number of streams whose records are remembered.
 const CACHED_STREAMS: usize = 4096;
 
@@ -295,9 +297,13 @@ impl Partition {
                 }
             };
             self.shared.totals.batch_took(start.elapsed());
+            let has_erased = results.contains(&FinishResult::Erased);
             let may_wait = self.drop_published(&mut batch, results);
             if batch.is_empty() {
                 return Ok(());
+            }
+            if has_erased {
+                continue; // the erased frames are tombstones now
             }
             if !may_wait {
                 // Redis lost these frames or some before them: a new lease takes from the start.
@@ -314,12 +320,12 @@ impl Partition {
         Ok(())
     }
 
-    /// Removes the published frames from the batch; returns whether the rest waits for pictures
-    /// that must be uploaded again.
+    /// Removes the published frames from the batch, and makes tombstones of the erased ones; returns
+    /// whether the rest waits for pictures that must be uploaded again.
     fn drop_published(&mut self, batch: &mut Vec<Done>, results: Vec<FinishResult>) -> bool {
         let may_wait = results.contains(&FinishResult::PayloadGone);
         let mut results = results.into_iter();
-        batch.retain(|done| match results.next() {
+        batch.retain_mut(|done| match results.next() {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
                 let Finished { stream_id, sequence, receive_time, body, .. } = &done.finished;
                 let traces = &self.shared.config.traces;
@@ -343,12 +349,16 @@ impl Partition {
                 self.shared.totals.removed();
                 false
             }
+            Some(FinishResult::Erased) => {
+                done.finished = erased(&done.finished);
+                true
+            }
             Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,
         });
         may_wait
     }
 
-    /// Does what is due from time to time: logs, and trims the outputs.
+    /// Does what is due from time to time: erases, logs, and trims the outputs.
     async fn pass(&mut self) -> Result<()> {
         let now = Instant::now();
         self.failures.report(now);
@@ -359,7 +369,25 @@ impl Partition {
         {
             self.states.looked_up(&quiet, &records, now);
         }
+        self.erase().await?;
         self.retention.pass().await
+    }
+
+    /// Carries out a bounded part of the partition's erasures.
+    async fn erase(&mut self) -> Result<()> {
+        for _ in 0..ERASE_STEPS {
+            match self.shared.queue.erase_step(&self.lease).await {
+                Ok(true) => self.retention.forget_sizes(),
+                Ok(false) => break,
+                Err(Error::LeaseLost) => return Err(Error::LeaseLost),
+                // The next pass tries again.
+                Err(error) => {
+                    tracing::warn!(partition = %self.lease.partition, %error, "an erasure is postponed");
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits a moment if the error is retryable; returns it if not.

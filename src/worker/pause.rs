@@ -53,7 +53,7 @@ impl Pause {
             let results = self.shared.queue.finish(&self.lease, &frames).await?;
             let done = |one: &FinishResult| match one {
                 FinishResult::Published | FinishResult::AlreadyPublished | FinishResult::Removed => true,
-                FinishResult::NotNext | FinishResult::PayloadGone => false,
+                FinishResult::NotNext | FinishResult::PayloadGone | FinishResult::Erased => false,
             };
             if !results.iter().all(done) {
                 // These frames or some before them are lost: a new lease takes from the start.

@@ -67,6 +67,11 @@ impl Retention {
         self.grown > self.shared.config.budget.output_bytes / 32
     }
 
+    /// Notes that outputs lost bytes: the next pass reads their sizes again.
+    pub(super) fn forget_sizes(&mut self) {
+        self.last_read = None;
+    }
+
     /// Trims every stream of the partition to its policy, and then the largest outputs while the
     /// partition exceeds its budget.
     pub(super) async fn pass(&mut self) -> Result<()> {

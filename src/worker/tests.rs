@@ -125,7 +125,9 @@ async fn fates(queue: &MemoryQueue) -> Vec<Result<u32, FailureReason>> {
         OutputBody::Frame(frame) => Ok(frame.attempt),
         OutputBody::Tombstone(tombstone) => match &tombstone.kind {
             TombstoneKind::Failed(failure) => Err(failure.reason),
-            TombstoneKind::Dropped | TombstoneKind::Purged(_) => panic!("{tombstone:?}"),
+            TombstoneKind::Dropped | TombstoneKind::Purged(_) | TombstoneKind::Erased => {
+                panic!("{tombstone:?}")
+            }
         },
     };
     outputs(queue).await.iter().map(fate).collect()

@@ -8,6 +8,17 @@ pub(super) fn tombstone_of(item: WorkItem, kind: TombstoneKind) -> Finished {
     tombstone(item, kind, 0)
 }
 
+/// Returns the output of a finished frame that was erased in the meantime.
+pub(super) fn erased(finished: &Finished) -> Finished {
+    let (header, attempts) = match &finished.body {
+        OutputBody::Frame(frame) => (&frame.header, frame.attempt),
+        OutputBody::Tombstone(tombstone) => (&tombstone.header, tombstone.attempts),
+    };
+    let tombstone = Tombstone { header: header.clone(), kind: TombstoneKind::Erased, attempts };
+    let body = OutputBody::Tombstone(Box::new(tombstone));
+    Finished { body, uploads: Vec::new(), ..finished.clone() }
+}
+
 /// Returns the output of a frame that has no picture after this many attempts.
 pub(super) fn tombstone(item: WorkItem, kind: TombstoneKind, attempts: u32) -> Finished {
     let WorkItem {

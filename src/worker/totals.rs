@@ -37,6 +37,7 @@ impl Totals {
                 }
                 TombstoneKind::Dropped => FrameOutcome::Dropped,
                 TombstoneKind::Purged(_) => FrameOutcome::Purged,
+                TombstoneKind::Erased => FrameOutcome::Erased,
             },
         };
         self.metrics.frames.of(outcome).inc();

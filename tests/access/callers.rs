@@ -95,8 +95,8 @@ async fn a_server_says_whether_it_authenticates_its_callers() {
     let keys = Keys::new(&[("a", &["admin"])]);
     let request = || with_bearer(keys.of("a"), pb::GetServerInfoRequest {});
     for (server, features) in [
-        (keys.server().await, &["authentication", "list_frames"][..]),
-        (TestServer::start(|_| {}).await, &["list_frames"]),
+        (keys.server().await, &["authentication", "erase_frames", "list_frames"][..]),
+        (TestServer::start(|_| {}).await, &["erase_frames", "list_frames"]),
     ] {
         let info = server.streaming().get_server_info(request()).await.expect("answers").into_inner();
         assert_eq!(info.features, features);

@@ -39,6 +39,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ListStreams", "read manage"),
     ("UpdateStream", "manage"),
     ("UnregisterStream", "manage"),
+    ("EraseFrames", "manage"),
     ("WatchStreams", "read manage"),
     ("CreateConsumerGroup", "operate"),
     ("GetConsumerGroup", "operate consume"),
@@ -88,6 +89,9 @@ fn requests(method: &str) -> Vec<String> {
             one(r#"{"stream": {"streamId": "NAME", "displayName": "x"}, "updateMask": "displayName"}"#)
         }
         "GetStream" | "UnregisterStream" => one(r#"{"streamId": "NAME"}"#),
+        "EraseFrames" => one(
+            r#"{"streamId": "NAME", "sequences": {"firstSequence": "1", "lastSequence": "9"}, "dryRun": true}"#,
+        ),
         "WatchStreams" => one(r#"{"streams": [{"id": "NAME"}]}"#),
         "CreateConsumerGroup" => one(r#"{"group": {"groupId": "NAME", "streams": [{"glob": "*"}]}}"#),
         "UpdateConsumerGroup" => {

@@ -257,7 +257,7 @@ fn a_stream_over_its_byte_budget_is_reported_wherever_it_shows() {
     assert_eq!(frame["validation_failures"].as_array().map(Vec::len), Some(1), "{frame}");
     assert_eq!(frame["rois"][0]["roi_id"], "left", "{frame}");
     assert_has_line(&server.text(&["streams", "show", "cam"]), "over budget the last 2 processed frames");
-    assert!(server.text(&["queues"]).contains("purged 0, over their byte budget 2\n"));
+    assert!(server.text(&["queues"]).contains("purged 0, erased 0, over their byte budget 2\n"));
 }
 
 #[test]

@@ -127,3 +127,10 @@ fn the_streams_move_to_redis() {
     assert!(printed.contains("3 streams moved with all settings"), "{printed}");
     assert!(printed.contains("the recorder has 36 frames"), "{printed}");
 }
+
+#[test]
+fn the_pictures_of_a_stretch_of_time_are_erased() {
+    let server = Server::start();
+    let printed = job("07-erase.sh", &server);
+    assert!(printed.contains("6 frames of cam-01 were erased"), "{printed}");
+}

@@ -10,6 +10,7 @@ mod compose;
 mod config;
 mod dead_letters;
 mod doctor;
+mod erase;
 mod find;
 mod frames;
 mod groups;
@@ -66,8 +67,8 @@ const DEAD_LETTERS_SUBCOMMANDS: [&str; 6] = ["list", "summary", "show", "save", 
 const CONFIG_SUBCOMMANDS: [&str; 4] = ["show", "check", "reference", "template"];
 const FRAMES_SUBCOMMANDS: [&str; 2] = ["list", "get"];
 const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
-const STREAMS_SUBCOMMANDS: [&str; 8] =
-    ["list", "register", "show", "update", "export", "apply", "watch", "remove"];
+const STREAMS_SUBCOMMANDS: [&str; 9] =
+    ["list", "register", "show", "update", "export", "apply", "watch", "erase", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
 
 fn frameway(arguments: &[&str]) -> Output {
@@ -201,7 +202,7 @@ fn queues_are_operated_from_the_command_line() {
         reported.starts_with("purged cam: 3 frames, ") && !reported.contains("yet to remove"),
         "{reported}"
     );
-    assert!(with(&["queues"]).contains("dropped 0, purged 3"));
+    assert!(with(&["queues"]).contains("dropped 0, purged 3, erased 0"));
     assert!(
         with(&["queues", "purge", "--all", "--older-than", "1h"]).starts_with("purged all queues: 0 frames")
     );

@@ -15,6 +15,7 @@ mod common;
 mod control;
 mod dead_letters;
 mod dedup;
+mod erasure;
 mod feed;
 mod group_gaps;
 mod group_members;
@@ -164,6 +165,16 @@ behaviours! {
         the_accounts_add_up,
         the_holder_and_the_live_workers_are_reported,
         a_purge_during_work_marks_exactly_what_it_reports,
+    }
+    erasure {
+        erased_frames_become_tombstones_and_lose_all_pictures,
+        frames_of_the_range_that_are_in_work_are_not_published,
+        failed_frames_are_erased_with_their_dead_letters,
+        a_successor_continues_an_erasure,
+        retention_removes_erased_frames_and_those_yet_to_be_erased,
+        the_newest_frame_is_one_that_is_not_erased,
+        erasures_of_unknown_streams_and_too_many_ranges_are_refused,
+        waiting_frames_are_found_by_time,
     }
     feed {
         the_feed_has_all_events_in_order,

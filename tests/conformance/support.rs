@@ -283,6 +283,7 @@ pub(crate) async fn audit(queue: &dyn Queue) {
                 + counters.failed_frames
                 + counters.dropped_frames
                 + counters.purged_frames
+                + counters.erased_frames
                 + counters.removed_frames;
             assert_eq!(counters.accepted_frames, finished + counters.queued_frames, "{}: frames", stream.id);
             let page = queue.read_outputs(&stream.id, Sequence::FIRST, 100_000).await.unwrap();
@@ -303,7 +304,8 @@ pub(crate) async fn audit(queue: &dyn Queue) {
         assert_eq!(stats.depth, queued_frames, "{partition}: depth");
         assert_eq!(stats.queued_bytes, queued_bytes, "{partition}: queued bytes");
         assert_eq!(stats.output_bytes, output_bytes, "{partition}: output bytes");
-        let finished = stats.processed + stats.failed + stats.dropped + stats.purged + stats.removed;
+        let finished =
+            stats.processed + stats.failed + stats.dropped + stats.purged + stats.erased + stats.removed;
         assert_eq!(stats.accepted, finished + stats.depth, "{partition}: frames");
         let registered = streams.iter().filter(|stream| !stream.removed).count() as u64;
         assert_eq!(stats.streams, registered, "{partition}: streams");

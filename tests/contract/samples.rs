@@ -52,6 +52,9 @@ impl Given {
                 json!({"stream": {"stream_id": "cam-1", "display_name": "changed"}, "update_mask": {"paths": ["*"]}})
             }
             "GetStream" | "UnregisterStream" => json!({"stream_id": "cam-1"}),
+            "EraseFrames" => {
+                json!({"stream_id": "cam-1", "sequences": {"first_sequence": 1, "last_sequence": 1}})
+            }
             "CreateConsumerGroup" => json!({"group": {"group_id": "new", "streams": [stream]}}),
             "UpdateConsumerGroup" => {
                 json!({"group": {"group_id": "group-1", "streams": [stream]}, "update_mask": {"paths": ["*"]}})
@@ -87,6 +90,10 @@ impl Given {
             "LabelSelector" => json!({"present": ["site"]}),
             "StartPosition" => json!({"earliest": {}}),
             "StopPosition" => json!({"sequence": 1}),
+            "ErasedSequences" => json!({"first_sequence": 1, "last_sequence": 1}),
+            "ErasedTimes" => json!({
+                "start_receive_time": {"seconds": 1, "nanos": 0}, "end_receive_time": {"seconds": 2, "nanos": 0}
+            }),
             "StreamCursor" => cursor,
             "CursorList" => json!({"cursors": [cursor]}),
             "GeoLocation" => json!({"latitude_degrees": 47.5, "longitude_degrees": 8.5}),

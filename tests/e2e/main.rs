@@ -13,6 +13,7 @@ mod common;
 mod connections;
 mod dead_letters;
 mod drain;
+mod erase;
 mod frames;
 mod group_members;
 mod group_operators;

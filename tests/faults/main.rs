@@ -10,6 +10,7 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod disk;
+mod erase;
 mod failover;
 mod fanout;
 mod full;

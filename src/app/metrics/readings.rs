@@ -121,10 +121,11 @@ impl Readings {
         }
         store.set_frames(Some(StoreFrames {
             accepted: sum(|one| one.accepted),
-            processed: sum(|one| one.processed),
-            failed: sum(|one| one.failed),
+            processed: sum(|one| one.processed + one.erased_processed),
+            failed: sum(|one| one.failed + one.erased_failed),
             dropped: sum(|one| one.dropped),
             purged: sum(|one| one.purged),
+            erased: sum(|one| one.erased),
             removed: sum(|one| one.removed),
             duplicate: sum(|one| one.duplicates),
             trimmed: sum(|one| one.trimmed),

@@ -168,13 +168,14 @@ fn totals(total: &pb::QueueStats, partitions: &[pb::PartitionStats]) -> String {
         text.push_str(&format!(", oldest {}", span(age)));
     }
     text.push_str(&format!(
-        "\naccepted   {} frames, {}\nprocessed  {}, failed {}, dropped {}, purged {}",
+        "\naccepted   {} frames, {}\nprocessed  {}, failed {}, dropped {}, purged {}, erased {}",
         account.accepted_frames,
         bytes(account.accepted_bytes),
         account.processed_frames,
         account.failed_frames,
         account.dropped_frames,
         account.purged_frames,
+        account.erased_frames,
     ));
     if account.over_budget_frames > 0 {
         text.push_str(&format!(", over their byte budget {}", account.over_budget_frames));
@@ -210,10 +211,11 @@ fn streams_table(streams: &[pb::StreamStats]) -> String {
         "FAILED",
         "DROPPED",
         "PURGED",
+        "ERASED",
         "WAITING",
         "KEPT",
     ];
-    let mut table = Table::new(&headings, &[3, 4, 5, 6, 7, 8, 9]);
+    let mut table = Table::new(&headings, &[3, 4, 5, 6, 7, 8, 9, 10]);
     for stream in streams {
         let account = stream.account.unwrap_or_default();
         table.row([
@@ -225,6 +227,7 @@ fn streams_table(streams: &[pb::StreamStats]) -> String {
             account.failed_frames.to_string(),
             account.dropped_frames.to_string(),
             account.purged_frames.to_string(),
+            account.erased_frames.to_string(),
             account.queued_frames.to_string(),
             stream.status.as_ref().map_or(0, |status| status.retained_frames).to_string(),
         ]);
@@ -240,6 +243,7 @@ fn account_json(account: Option<&pb::FrameAccount>) -> Value {
         "failed_frames": account.failed_frames,
         "dropped_frames": account.dropped_frames,
         "purged_frames": account.purged_frames,
+        "erased_frames": account.erased_frames,
         "removed_frames": account.removed_frames,
         "queued_frames": account.queued_frames,
         "duplicate_frames": account.duplicate_frames,

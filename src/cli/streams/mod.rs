@@ -2,6 +2,7 @@
 
 mod apply;
 mod document;
+mod erase;
 mod export;
 mod facts;
 mod failure;
@@ -24,6 +25,7 @@ use crate::console::output::{print, print_json};
 use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
 use apply::ApplyArgs;
+use erase::EraseArgs;
 use export::ExportArgs;
 use names::with_flags;
 use settings::SettingsArgs;
@@ -37,7 +39,7 @@ pub(super) use select::SelectArgs;
 pub(super) use settings::key_value;
 pub(super) use show::{state, status_json};
 
-/// List, register, show, change and remove streams.
+/// List, register, show, change and remove streams, and erase their frames.
 ///
 /// A stream is one camera's frames in order, and its settings. Frames of a stream that is not
 /// registered are refused, unless the server registers streams by itself (`frameway serve
@@ -55,6 +57,7 @@ Examples:
   frameway streams update 'cam-*' --keep-original
   frameway streams export --output streams.yaml
   frameway streams apply -f streams.yaml --dry-run
+  frameway streams erase north-gate --from 1200 --to 1500 --dry-run
   frameway streams remove north-gate"
 )]
 pub(super) struct StreamsArgs {
@@ -74,6 +77,7 @@ enum StreamsCommand {
     Export(ExportArgs),
     Apply(ApplyArgs),
     Watch(WatchArgs),
+    Erase(EraseArgs),
     #[command(visible_alias = "unregister")]
     Remove(RemoveArgs),
 }
@@ -169,6 +173,7 @@ pub(super) async fn run(args: StreamsArgs) -> Result<(), Failure> {
         StreamsCommand::Export(args) => export::run(args).await,
         StreamsCommand::Apply(args) => apply::run(args).await,
         StreamsCommand::Watch(args) => watch::run(args).await,
+        StreamsCommand::Erase(args) => erase::run(args).await,
         StreamsCommand::Remove(args) => remove(args).await,
     }
 }

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use clap::Args;
 use prost_types::FieldMask;
 
+use super::erase;
 use super::names::with_flags;
 use super::plan::{self, Action, Plan};
 use super::select::SelectArgs;
@@ -13,6 +14,9 @@ use crate::console::{Failure, refused};
 use crate::grpc::mask;
 use crate::grpc::registry::MASK_RULES;
 use crate::pb::v1 as pb;
+
+/// The field of the privacy masks, in the contract.
+const MASKS: &str = "privacy_masks";
 
 /// Change settings of streams; settings that are not given stay as they are.
 ///
@@ -24,6 +28,7 @@ use crate::pb::v1 as pb;
 Examples:
   frameway streams update north-gate --quality 70
   frameway streams update north-gate --label site=south      # replaces all labels
+  frameway streams update north-gate --mask 'window=0,0;0.3,0;0.3,0.4;0,0.4' --erase-unmasked
   frameway streams update north-gate --reset retention       # back to the server's default
   frameway streams update 'cam-*' --retain-age 2h --dry-run
   frameway streams update --labelled site=north --max-bytes-per-second 2Mbit
@@ -34,6 +39,11 @@ pub(super) struct UpdateArgs {
 
     #[command(flatten)]
     settings: Box<SettingsArgs>,
+
+    /// With new masks: erase the frames from before, which do not have them. Without this flag, a
+    /// line says how many there are. For one stream, by its id.
+    #[arg(long)]
+    erase_unmasked: bool,
 
     /// A field to reset to the server's default, by its name in the contract, for example labels or
     /// retention.max_age; repeatable.
@@ -68,9 +78,17 @@ pub(super) async fn run(args: UpdateArgs) -> Result<(), Failure> {
     if args.select.is_empty() {
         return Err(Failure::Usage(anyhow!("name the streams: by ids, patterns, --labelled or --filter")));
     }
+    if args.erase_unmasked && !mask.paths.iter().any(|path| path == MASKS) {
+        return Err(Failure::Usage(anyhow!("--erase-unmasked needs new masks: give --mask")));
+    }
     if let Some(id) = args.select.one_id().filter(|_| !args.dry_run) {
         let wanted = pb::Stream { stream_id: id.to_owned(), etag: args.etag, ..wanted };
-        return one(&args.common, wanted, mask, args.reason).await;
+        return one(&args.common, wanted, mask, args.erase_unmasked, args.reason).await;
+    }
+    if args.erase_unmasked {
+        return Err(Failure::Usage(anyhow!(
+            "--erase-unmasked needs one stream, by its id, without --dry-run"
+        )));
     }
     if !args.etag.is_empty() {
         return Err(Failure::Usage(anyhow!("--etag needs one stream, by its id, without --dry-run")));
@@ -93,13 +111,26 @@ pub(super) async fn run(args: UpdateArgs) -> Result<(), Failure> {
 }
 
 /// Changes one stream.
-async fn one(common: &Common, wanted: pb::Stream, mask: FieldMask, reason: String) -> Result<(), Failure> {
+async fn one(
+    common: &Common,
+    wanted: pb::Stream,
+    mask: FieldMask,
+    erases_unmasked: bool,
+    reason: String,
+) -> Result<(), Failure> {
     let (id, changed) = (wanted.stream_id.clone(), mask.paths.join(", "));
+    let masks_pictures = mask.paths.iter().any(|path| path == MASKS);
     let mut client = common.connect.connect().await?;
-    let request = pb::UpdateStreamRequest { stream: Some(wanted), update_mask: Some(mask), reason };
+    let request =
+        pb::UpdateStreamRequest { stream: Some(wanted), update_mask: Some(mask), reason: reason.clone() };
     let answer = client.registry.update_stream(request).await;
     let action = format!("changing {id}");
-    let answer = answer.map_err(|status| refused(&action, &status).map_text(with_flags))?;
-    print_stream(common, answer.into_inner().stream, &format!("changed {changed} of {id}\n"));
+    let stream = answer.map_err(|status| refused(&action, &status).map_text(with_flags))?.into_inner().stream;
+    let mut text = format!("changed {changed} of {id}\n");
+    if let Some(stream) = stream.as_ref().filter(|stream| masks_pictures && !stream.privacy_masks.is_empty())
+    {
+        text.push_str(&erase::unmasked(&mut client, stream, erases_unmasked, reason).await?);
+    }
+    print_stream(common, stream, &text);
     Ok(())
 }

@@ -187,7 +187,11 @@ fn streams(now: &Sample, before: Option<&Sample>) -> Part<Content> {
 
 /// Returns the frames of which the outcome is published.
 fn finished(account: &pb::FrameAccount) -> u64 {
-    account.processed_frames + account.failed_frames + account.dropped_frames + account.purged_frames
+    account.processed_frames
+        + account.failed_frames
+        + account.dropped_frames
+        + account.purged_frames
+        + account.erased_frames
 }
 
 fn queues(now: &Sample) -> Part<Vec<Vec<Cell>>> {

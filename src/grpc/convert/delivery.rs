@@ -87,7 +87,8 @@ pub(crate) fn gap_to_pb(gap: Gap) -> pb::Gap {
             | GapReason::Purged
             | GapReason::Retention
             | GapReason::PayloadLost
-            | GapReason::Unregistered => Some(count),
+            | GapReason::Unregistered
+            | GapReason::Erased => Some(count),
         };
         pb::GapCause { reason: reason_to_pb(reason).into(), count, frames }
     };
@@ -130,6 +131,7 @@ fn reason_to_pb(reason: GapReason) -> pb::GapReason {
         GapReason::BackendFailover => pb::GapReason::BackendFailover,
         GapReason::Unregistered => pb::GapReason::Unregistered,
         GapReason::StoreReplaced => pb::GapReason::StoreReplaced,
+        GapReason::Erased => pb::GapReason::Erased,
     }
 }
 

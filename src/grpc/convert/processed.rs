@@ -254,6 +254,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
             ErrorReason::Purged,
             if why.is_empty() { "purged by an operator" } else { why.as_str() },
         ),
+        TombstoneKind::Erased => (pb::TombstoneOutcome::Erased, ErrorReason::Erased, "erased"),
     };
     pb::Tombstone {
         stream_id: stream_id.to_string(),

@@ -84,6 +84,9 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64) -> pb::QueueStat
             failed,
             dropped,
             purged,
+            erased,
+            erased_processed: _,
+            erased_failed: _,
             removed,
             duplicates,
             over_budget,
@@ -104,6 +107,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64) -> pb::QueueStat
         sum.failed += failed;
         sum.dropped += dropped;
         sum.purged += purged;
+        sum.erased += erased;
         sum.removed += removed;
         sum.duplicates += duplicates;
         sum.over_budget += over_budget;
@@ -146,6 +150,9 @@ fn queue_stats(stats: &PartitionStats, refused: u64) -> pb::QueueStats {
         failed,
         dropped,
         purged,
+        erased,
+        erased_processed: _,
+        erased_failed: _,
         removed,
         duplicates,
         over_budget,
@@ -165,6 +172,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64) -> pb::QueueStats {
         failed_frames: *failed,
         dropped_frames: *dropped,
         purged_frames: *purged,
+        erased_frames: *erased,
         removed_frames: *removed,
         queued_frames: *depth,
         duplicate_frames: *duplicates,
@@ -176,7 +184,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64) -> pb::QueueStats {
         account: Some(account),
         completed_fps: report.as_ref().map(|report| report.frames_per_second),
         processing: report.as_ref().filter(|r| r.samples > 0).map(latency),
-        retained_frames: (processed + failed + dropped + purged).saturating_sub(*trimmed),
+        retained_frames: (processed + failed + dropped + purged + erased).saturating_sub(*trimmed),
         retained_bytes: *output_bytes,
         dead_letter_count: *dead_letters,
         dead_letter_bytes: *dead_letter_bytes,
@@ -215,6 +223,7 @@ pub(crate) fn stream_to_pb(
         failed_frames: counters.failed_frames,
         dropped_frames: counters.dropped_frames,
         purged_frames: counters.purged_frames,
+        erased_frames: counters.erased_frames,
         removed_frames: counters.removed_frames,
         queued_frames: counters.queued_frames,
         duplicate_frames: counters.duplicate_frames,

@@ -185,6 +185,7 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         failed_frames: _,
         dropped_frames: _,
         purged_frames: _,
+        erased_frames: _,
         removed_frames,
         floor_sequence: _,
         accepted_bytes: _,

@@ -176,7 +176,7 @@ impl SubscriptionIndex {
         self.state.lock().topics.get(id).cloned()
     }
 
-    pub(super) fn topics(&self) -> Vec<Arc<Topic>> {
+    pub(in crate::hub) fn topics(&self) -> Vec<Arc<Topic>> {
         self.state.lock().topics.values().cloned().collect()
     }
 

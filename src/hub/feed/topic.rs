@@ -205,6 +205,11 @@ impl Topic {
         state.followers.values_mut().for_each(|follower| follower.wake(None));
     }
 
+    /// Forgets the entries in the ring: they are read from the output again.
+    pub(in crate::hub) fn forget_entries(&self) {
+        self.state.lock().ring.clear();
+    }
+
     /// Adds an entry from the feed. An entry that was added before is ignored, because the tail
     /// reads some pages twice.
     pub(in crate::hub) fn publish(&self, entry: &Arc<OutputEntry>, ring_entries: usize) {

@@ -26,8 +26,10 @@ impl Consumers {
             let found = self.entry(&frame.stream_id, frame.sequence, frame.letter).await?;
             let end = match found {
                 Some(entry) if self.store_dead_letter(record, frame, &entry).await? => FrameEnd::DeadLetter,
-                Some(_) => FrameEnd::Lost(GapReason::Unregistered.code()),
-                None => FrameEnd::Lost(self.loss_reason(&frame.stream_id, frame.sequence).await?.code()),
+                // It was erased, or its stream was unregistered.
+                Some(_) | None => {
+                    FrameEnd::Lost(self.loss_reason(&frame.stream_id, frame.sequence).await?.code())
+                }
             };
             ended.push(EndedFrame {
                 stream_id: frame.stream_id.clone(),
@@ -61,21 +63,29 @@ impl Consumers {
         }
     }
 
-    /// Returns the reason why the output no longer has the entry of a sequence.
+    /// Returns the reason why the output no longer has the frame of a sequence.
     pub(super) async fn loss_reason(
         &self,
         stream: &StreamId,
         sequence: Sequence,
     ) -> queue::Result<GapReason> {
-        let floor = match self.queue.read_outputs(stream, sequence, 1).await {
+        let page = match self.queue.read_outputs(stream, sequence, 1).await {
             Err(queue::Error::StreamNotFound(_)) => return Ok(GapReason::Unregistered),
-            page => page?.counters.floor_sequence,
+            page => page?,
         };
-        Ok(if sequence.get() <= floor { GapReason::Unregistered } else { GapReason::Retention })
+        if sequence.get() <= page.counters.floor_sequence {
+            return Ok(GapReason::Unregistered);
+        }
+        let found = page.entries.first().filter(|entry| entry.sequence == sequence);
+        Ok(match found.map(|entry| &entry.body) {
+            Some(OutputBody::Tombstone(tombstone)) => GapReason::of(&tombstone.kind),
+            Some(OutputBody::Frame(_)) | None => GapReason::Retention,
+        })
     }
 
     /// Stores a dead letter with a copy of the processed picture, since the output's own copy is
-    /// subject to retention. Returns `false` if the stream was unregistered in the meantime.
+    /// subject to retention. Returns `false` if the frame was erased, or the stream was unregistered in
+    /// the meantime.
     async fn store_dead_letter(
         &self,
         record: &GroupRecord,

@@ -82,6 +82,16 @@ impl<K: Eq + Hash, V: SizeBytes + Clone> ByteCache<K, V> {
         }
     }
 
+    /// Removes a value.
+    pub(super) fn remove(&self, key: &K) {
+        self.cache.remove(key);
+    }
+
+    /// Removes all values.
+    pub(super) fn clear(&self) {
+        self.cache.clear();
+    }
+
     /// Returns the bytes of all entries.
     pub(super) fn bytes(&self) -> u64 {
         self.cache.weight()

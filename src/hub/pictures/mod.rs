@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use futures::future;
 
+use super::erasures::Erasures;
 use super::event::{DeliveredPicture, GapReason, PictureContent, PicturesOrLost};
 use crate::domain::{
     OutputBody, OutputEntry, PartitionId, PayloadKey, PayloadRef, PictureRole, ProcessedFrame, Rendition,
@@ -41,14 +42,21 @@ impl Pictures {
         cache_bytes: u64,
         renditions: Arc<Renditions>,
         metrics: HubMetrics,
+        erasures: Arc<Erasures>,
     ) -> Self {
-        let payloads = Payloads::new(Arc::clone(&queue), cache_bytes, metrics);
+        let payloads = Payloads::new(Arc::clone(&queue), cache_bytes, metrics, erasures);
         Self { queue, payloads, renditions }
     }
 
     /// Returns the number of bytes in the cache of payloads.
     pub(super) fn cached_bytes(&self) -> u64 {
         self.payloads.cached_bytes()
+    }
+
+    /// Forgets all pictures in memory.
+    pub(super) fn forget(&self) {
+        self.payloads.forget();
+        self.renditions.forget();
     }
 
     /// Puts the bytes of an upload into the cache.
@@ -153,7 +161,10 @@ impl Pictures {
         if entry.sequence.get() <= page.counters.floor_sequence {
             return Ok(GapReason::Unregistered);
         }
-        if page.entries.first().is_some_and(|found| found.sequence == entry.sequence) {
+        if let Some(found) = page.entries.first().filter(|found| found.sequence == entry.sequence) {
+            if let OutputBody::Tombstone(tombstone) = &found.body {
+                return Ok(GapReason::of(&tombstone.kind)); // it was erased
+            }
             tracing::error!(stream = %entry.stream_id, sequence = %entry.sequence,
                 "the picture of a published frame is missing");
             return Ok(GapReason::PayloadLost);

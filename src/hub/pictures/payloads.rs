@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::cache::{ByteCache, SizeBytes};
 use crate::domain::{PartitionId, PayloadKey, PayloadRef};
+use crate::hub::erasures::Erasures;
 use crate::hub::single_flight::SingleFlight;
 use crate::metrics::{CacheKind, HubMetrics};
 use crate::queue::{self, Queue};
@@ -24,6 +25,7 @@ pub(super) struct Payloads {
     cache: ByteCache<PayloadKey, Bytes>,
     flights: Arc<SingleFlight<PayloadKey, ReadResult>>,
     metrics: HubMetrics,
+    erasures: Arc<Erasures>,
 }
 
 /// The bytes of a payload; `None` if the queue no longer has them.
@@ -42,9 +44,14 @@ impl fmt::Debug for Payloads {
 }
 
 impl Payloads {
-    pub(super) fn new(queue: Arc<dyn Queue>, cache_bytes: u64, metrics: HubMetrics) -> Arc<Self> {
+    pub(super) fn new(
+        queue: Arc<dyn Queue>,
+        cache_bytes: u64,
+        metrics: HubMetrics,
+        erasures: Arc<Erasures>,
+    ) -> Arc<Self> {
         let cache = ByteCache::new(cache_bytes, LARGEST_DIVISOR);
-        Arc::new(Self { queue, cache, flights: Arc::default(), metrics })
+        Arc::new(Self { queue, cache, flights: Arc::default(), metrics, erasures })
     }
 
     /// Returns the number of bytes in the cache.
@@ -52,8 +59,17 @@ impl Payloads {
         self.cache.bytes()
     }
 
+    /// Forgets the bytes in the cache, and lets no further caller wait for a read that has begun.
+    pub(super) fn forget(&self) {
+        self.cache.clear();
+        self.flights.forget();
+    }
+
     /// Returns the bytes of a payload from the cache, or reads them.
     pub(super) async fn get(self: &Arc<Self>, partition: PartitionId, payload: PayloadRef) -> ReadResult {
+        if !self.erasures.is_fresh() {
+            return self.read(partition, payload).await;
+        }
         let found = self.cache.get(&payload.key);
         self.metrics.looked(CacheKind::Payloads, found.is_some());
         if let Some(bytes) = found {
@@ -70,9 +86,13 @@ impl Payloads {
 
     async fn read(&self, partition: PartitionId, payload: PayloadRef) -> ReadResult {
         self.metrics.payload_reads.inc();
+        let generation = self.erasures.generation();
         let found = self.queue.fetch(partition, &[payload]).await?.into_iter().next().flatten();
         if let Some(bytes) = &found {
             self.cache.insert(payload.key, bytes);
+            if self.erasures.generation() != generation {
+                self.cache.remove(&payload.key); // it may be erased
+            }
         }
         Ok(found)
     }

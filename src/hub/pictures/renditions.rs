@@ -14,6 +14,7 @@ use super::threads::CodecThreads;
 use crate::domain::{
     ChromaSubsampling, OutputFormat, PartitionId, PayloadKey, PictureFormat, Rendition, StoredPicture,
 };
+use crate::hub::erasures::Erasures;
 use crate::hub::single_flight::SingleFlight;
 use crate::metrics::{CacheKind, HubMetrics, RenditionResult};
 use crate::picture::{self, Codec, EncodeError, Limits, Metadata, Passthrough, Planes, SourcePicture};
@@ -47,6 +48,7 @@ pub(in crate::hub) struct Renditions {
     cache: ByteCache<Key, Rendered>,
     flights: Arc<SingleFlight<Key, RenderResult>>,
     metrics: HubMetrics,
+    erasures: Arc<Erasures>,
 }
 
 impl fmt::Debug for Renditions {
@@ -70,13 +72,22 @@ impl Renditions {
         cache_bytes: u64,
         limits: Limits,
         metrics: HubMetrics,
+        erasures: Arc<Erasures>,
     ) -> Arc<Self> {
         Arc::new(Self {
             threads: CodecThreads::new(threads, limits),
             cache: ByteCache::new(cache_bytes, LARGEST_DIVISOR),
             flights: Arc::default(),
             metrics,
+            erasures,
         })
+    }
+
+    /// Forgets the renditions in the cache, and lets no further caller wait for one that is being
+    /// made.
+    pub(super) fn forget(&self) {
+        self.cache.clear();
+        self.flights.forget();
     }
 
     /// Returns the rendition of a stored picture from the cache, or makes it.
@@ -88,7 +99,8 @@ impl Renditions {
         rendition: Rendition,
     ) -> RenderResult {
         let key = (source.payload.key, rendition);
-        let found = self.cache.get(&key);
+        let is_fresh = self.erasures.is_fresh();
+        let found = if is_fresh { self.cache.get(&key) } else { None };
         self.metrics.looked(CacheKind::Renditions, found.is_some());
         if let Some(rendered) = found {
             return Ok(rendered);
@@ -100,14 +112,21 @@ impl Renditions {
         let begin = || {
             let (this, payloads, source) = (Arc::clone(self), Arc::clone(payloads), source.clone());
             async move {
+                let generation = this.erasures.generation();
                 let Some(bytes) = payloads.get(partition, source.payload).await? else {
                     return Ok(Rendered::Gone);
                 };
                 let rendered = this.make(bytes, source, rendition).await;
                 this.keep(key, &rendered);
+                if this.erasures.generation() != generation {
+                    this.cache.remove(&key); // it may be erased
+                }
                 Ok(rendered)
             }
         };
+        if !is_fresh {
+            return begin().await;
+        }
         let flight = self.flights.join(&key, || self.cache.peek(&key).map(Ok), begin);
         flight.await
     }
@@ -224,8 +243,9 @@ mod tests {
         let config =
             MemoryConfig { partitions, budget, max_streams: 10, defaults: StreamPolicies::default() };
         let metrics = HubMetrics::default();
-        let renditions = Renditions::new(threads, 32 << 20, Limits::default(), metrics.clone());
-        let payloads = Payloads::new(Arc::new(MemoryQueue::new(config)), 64 << 20, metrics);
+        let renditions =
+            Renditions::new(threads, 32 << 20, Limits::default(), metrics.clone(), Arc::default());
+        let payloads = Payloads::new(Arc::new(MemoryQueue::new(config)), 64 << 20, metrics, Arc::default());
         let upload = Upload::new(data);
         payloads.cache_picture(&upload);
         let payload = upload.payload;

@@ -7,15 +7,15 @@ use bytes::Bytes;
 
 use crate::domain::{
     DeadLetter, DeadLetterId, Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
-    StoreIdentity, StreamId, StreamRecord, StreamSettings, Timestamp,
+    SequenceRange, StoreIdentity, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Control, CrashIsolation, Created, DeadLetterPage, DeadLetterTotals,
-    DeadLetters, Error, FeedPage, FeedPosition, FinishResult, Finished, FoundAt, Lease, ListDeadLetters,
-    ListStreams, NewFrame, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, PurgeScan, Queue,
-    QueueState, ReplayResult, Result, Seek, ServerPresence, Trimmed, Unregistered, WorkItem, WorkPosition,
-    WorkerReport,
+    DeadLetters, Erasure, Error, FeedPage, FeedPosition, FinishResult, Finished, FoundAt, Lease,
+    ListDeadLetters, ListStreams, NewFrame, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark,
+    PurgeScan, Queue, QueueState, ReplayResult, Result, Seek, ServerPresence, Trimmed, Unregistered,
+    WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend, with faults in what readers call.
@@ -125,6 +125,34 @@ impl Seek for Faulty {
     ) -> Result<Vec<Arc<OutputEntry>>> {
         self.check_up()?;
         self.memory.outputs_before(stream, before, limit).await
+    }
+}
+
+#[async_trait]
+impl Erasure for Faulty {
+    async fn erase(&self, stream: &StreamId, range: SequenceRange) -> Result<()> {
+        self.memory.erase(stream, range).await
+    }
+
+    async fn is_erasing(&self, stream: &StreamId) -> Result<bool> {
+        self.memory.is_erasing(stream).await
+    }
+
+    async fn erase_step(&self, lease: &Lease) -> Result<bool> {
+        self.memory.erase_step(lease).await
+    }
+
+    async fn note_erasure(&self) -> Result<()> {
+        self.memory.note_erasure().await
+    }
+
+    async fn erasures(&self) -> Result<u64> {
+        self.check_up()?;
+        self.memory.erasures().await
+    }
+
+    async fn first_waiting_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Sequence>> {
+        self.memory.first_waiting_at(stream, time).await
     }
 }
 

@@ -338,7 +338,10 @@ impl State {
                     counters.failed_in_row += 1;
                     failure = Some(why.clone());
                 }
-                TombstoneKind::Failed(_) | TombstoneKind::Dropped | TombstoneKind::Purged(_) => {}
+                TombstoneKind::Failed(_)
+                | TombstoneKind::Dropped
+                | TombstoneKind::Purged(_)
+                | TombstoneKind::Erased => {}
             },
         }
         let (state, old) = (record.state(now), known.state);

@@ -403,7 +403,7 @@ async fn last_failure(hub: &Hub, id: &StreamId) -> queue::Result<Option<Failure>
     Ok(newest.iter().find_map(|entry| match &entry.body {
         OutputBody::Tombstone(tombstone) => match &tombstone.kind {
             TombstoneKind::Failed(failure) => Some(failure.clone()),
-            TombstoneKind::Dropped | TombstoneKind::Purged(_) => None,
+            TombstoneKind::Dropped | TombstoneKind::Purged(_) | TombstoneKind::Erased => None,
         },
         OutputBody::Frame(_) => None,
     }))

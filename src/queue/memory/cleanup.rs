@@ -6,10 +6,20 @@ use crate::queue::{Lease, MAX_TRIMMED, Result, remembered_streams};
 
 impl Partition {
     /// Reports whether the dead letter of a frame may be read: its stream is known, and the frame
-    /// is above the stream's floor.
+    /// is above the stream's floor and was not erased.
     pub(super) fn admits(&self, frame: &DeadFrame) -> bool {
-        let floor = self.streams.get(&frame.stream_id).map(|stream| stream.counters.floor_sequence);
-        floor.is_some_and(|floor| frame.sequence.get() > floor)
+        self.streams.get(&frame.stream_id).is_some_and(|stream| {
+            frame.sequence.get() > stream.counters.floor_sequence && !stream.erased.contains(frame.sequence)
+        })
+    }
+
+    /// Removes all dead letters that may not be read.
+    pub(super) fn discard_hidden(&mut self, now: Now) {
+        let letters = self.dead.iter().filter(|letter| !self.admits(&letter.frame));
+        let hidden: Vec<DeadLetterId> = letters.map(|letter| letter.id).collect();
+        for id in hidden {
+            self.discard(id, now);
+        }
     }
 
     pub(super) fn clean_up(&mut self, lease: &Lease, now: Now) -> Result<bool> {
@@ -23,11 +33,7 @@ impl Partition {
             self.totals.trimmed += 1;
         }
         if std::mem::take(&mut self.stream_was_removed) {
-            let letters = self.dead.iter().filter(|letter| !self.admits(&letter.frame));
-            let old: Vec<DeadLetterId> = letters.map(|letter| letter.id).collect();
-            for id in old {
-                self.discard(id, now);
-            }
+            self.discard_hidden(now);
         }
         Ok(!self.old_outputs.is_empty())
     }

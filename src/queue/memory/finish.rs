@@ -35,6 +35,12 @@ impl Partition {
             self.remove(frame, now);
             return FinishResult::Removed;
         }
+        if self.is_erased(frame) {
+            for upload in &frame.uploads {
+                self.payloads.withdraw(upload.payload.key);
+            }
+            return FinishResult::Erased;
+        }
         let kept = frame.body.payloads();
         let is_here = |state| state != PayloadState::Gone;
         if !kept.iter().all(|payload| is_here(self.payloads.state(payload.key))) {
@@ -59,6 +65,12 @@ impl Partition {
     fn is_removed(&self, frame: &Finished) -> bool {
         let floor = self.streams.get(&frame.stream_id).map(|stream| stream.counters.floor_sequence);
         floor.is_some_and(|floor| frame.sequence.get() <= floor)
+    }
+
+    /// Reports whether the frame was erased and its result must not be published.
+    fn is_erased(&self, frame: &Finished) -> bool {
+        frame.has_erasable_body()
+            && self.streams.get(&frame.stream_id).is_some_and(|stream| stream.erased.contains(frame.sequence))
     }
 
     /// Removes a frame from the work queue without publishing it.
@@ -144,6 +156,10 @@ impl Partition {
                 TombstoneKind::Purged(_) => {
                     stream.counters.purged_frames += 1;
                     self.totals.purged += 1;
+                }
+                TombstoneKind::Erased => {
+                    stream.counters.erased_frames += 1;
+                    self.totals.erased += 1;
                 }
             },
         }

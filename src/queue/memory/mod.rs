@@ -12,6 +12,7 @@ mod accept;
 mod cleanup;
 mod control;
 mod dead_letters;
+mod erasure;
 mod feed;
 mod finish;
 mod group;

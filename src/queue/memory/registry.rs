@@ -3,7 +3,7 @@ use std::ops::Bound;
 
 use super::state::{Now, Partition, State, Stream, check_etag};
 use super::window::PublisherWindow;
-use crate::domain::{Etag, Sequence, StreamCounters, StreamId, StreamRecord, StreamSettings};
+use crate::domain::{Etag, Sequence, SequenceSet, StreamCounters, StreamId, StreamRecord, StreamSettings};
 use crate::queue::{
     Created, Error, FeedEvent, ListStreams, Result, UNREGISTERED, Unregistered, remembered_settings,
     settings_bytes,
@@ -75,6 +75,7 @@ impl State {
             publishers: BTreeMap::new(),
             outputs: VecDeque::new(),
             newest_frame: 0,
+            erased: SequenceSet::default(),
         };
         let record = stream.record(id);
         partition.streams.insert(id.clone(), stream);
@@ -152,6 +153,7 @@ impl State {
         (counters.output_frames, counters.output_bytes) = (0, 0);
         counters.trimmed_until = counters.last_receive_time;
         stream.removed = true;
+        stream.erased = SequenceSet::default();
         let settings = settings_bytes(&stream.settings);
         stream.settings = remembered_settings(&stream.settings);
         stream.effective = stream.settings.effective(&defaults);
@@ -164,6 +166,7 @@ impl State {
         if removed.queued_frames > 0 {
             partition.control.mark(id, Sequence::after(removed.last_sequence - 1), UNREGISTERED);
         }
+        partition.erasing.remove(id);
         partition.stream_was_removed = true;
         partition.feed.push(FeedEvent::StreamRemoved(id.clone(), removed.last_sequence));
         partition.settle_removed(id);

@@ -15,8 +15,8 @@ use super::payloads::Payloads;
 use super::window::PublisherWindow;
 use super::work::Work;
 use crate::domain::{
-    Etag, OutputEntry, PartitionId, Partitions, PublisherId, StreamCounters, StreamId, StreamPolicies,
-    StreamRecord, StreamSettings, Timestamp,
+    Etag, OutputEntry, PartitionId, Partitions, PublisherId, SequenceSet, StreamCounters, StreamId,
+    StreamPolicies, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::{Budget, Error, Memory, Result};
 
@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) workers: HashMap<String, Instant>,
     /// The consumer groups.
     pub(super) groups: GroupTable,
+    /// The number of complete erasures.
+    pub(super) erasures: u64,
 }
 
 impl State {
@@ -62,6 +64,7 @@ impl State {
             registered: BTreeSet::new(),
             workers: HashMap::new(),
             groups: GroupTable::default(),
+            erasures: 0,
         }
     }
 
@@ -118,6 +121,9 @@ pub(super) struct Partition {
     pub(super) suspects: CrashSuspects,
     /// The outputs of unregistered streams, which nobody reads any more.
     pub(super) old_outputs: VecDeque<Arc<OutputEntry>>,
+    /// What the lease holder has yet to erase of each stream. A stream with an empty set may have
+    /// dead letters to remove.
+    pub(super) erasing: BTreeMap<StreamId, SequenceSet>,
     /// A stream was unregistered after all dead letters were last checked.
     pub(super) stream_was_removed: bool,
     /// Unregistered streams without waiting frames, by their last sequence.
@@ -135,6 +141,7 @@ impl Partition {
         Self {
             id,
             old_outputs: VecDeque::new(),
+            erasing: BTreeMap::new(),
             stream_was_removed: false,
             removed: BTreeSet::new(),
             forgotten: 0,
@@ -164,6 +171,9 @@ pub(super) struct Totals {
     pub(super) failed: u64,
     pub(super) dropped: u64,
     pub(super) purged: u64,
+    pub(super) erased: u64,
+    pub(super) erased_processed: u64,
+    pub(super) erased_failed: u64,
     pub(super) removed: u64,
     pub(super) duplicates: u64,
     pub(super) over_budget: u64,
@@ -196,6 +206,8 @@ pub(super) struct Stream {
     pub(super) outputs: VecDeque<Arc<OutputEntry>>,
     /// The sequence of the newest processed frame; 0 = none.
     pub(super) newest_frame: u64,
+    /// The sequences that are erased.
+    pub(super) erased: SequenceSet,
 }
 
 impl Stream {

@@ -320,6 +320,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::EtagMismatch { .. }
         | Error::TooManyStreams { .. }
         | Error::TooManySettings { .. }
+        | Error::TooManyErasedRanges { .. }
         | Error::GroupNotFound(_)
         | Error::GroupExists(_)
         | Error::TooManyGroups { .. }

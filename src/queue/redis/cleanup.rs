@@ -7,10 +7,10 @@ use redis::Value;
 
 use super::keys::Keys;
 use super::lease::fence;
-use super::output::output_entries;
+use super::output::{output_entries, parse_ranges};
 use super::scripts::Call;
 use super::{RedisQueue, dead_entry, reply};
-use crate::domain::{DeadFrame, StreamId};
+use crate::domain::{DeadFrame, PayloadRef, SequenceSet, StreamId};
 use crate::queue::{Error, Lease, MAX_TRIMMED, Result, remembered_streams};
 
 /// The number of streams whose records one call reads.
@@ -21,15 +21,17 @@ const LETTERS_A_READ: usize = 64;
 /// that their number falls if it is too high.
 const FORGET_A_CALL: usize = 4;
 
-/// The floors of some streams. Frames up to a floor cannot be read.
+/// The floors of some streams, and their erased ranges. Frames up to a floor and erased ones cannot
+/// be read.
 #[derive(Debug, Default)]
-pub(super) struct Floors(HashMap<StreamId, u64>);
+pub(super) struct Floors(HashMap<StreamId, (u64, SequenceSet)>);
 
 impl Floors {
     /// Reports whether the dead letter of a frame may be read: its stream is known, and the frame
-    /// is above the stream's floor.
+    /// is above the stream's floor and was not erased.
     pub(super) fn admit(&self, frame: &DeadFrame) -> bool {
-        self.0.get(&frame.stream_id).is_some_and(|floor| frame.sequence.get() > *floor)
+        let found = self.0.get(&frame.stream_id);
+        found.is_some_and(|(floor, erased)| frame.sequence.get() > *floor && !erased.contains(frame.sequence))
     }
 }
 
@@ -77,25 +79,27 @@ impl RedisQueue {
         let page = self.reader(lease.partition).command(&read).await?;
         // The stream that it belonged to does not matter any more.
         let nobody = "removed".parse().map_err(|error| Error::Corrupt(format!("{error}")))?;
-        let entries = output_entries(lease.partition, &nobody, page)?;
+        let entries = output_entries(lease.partition, &nobody, page, &SequenceSet::default())?;
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.old_outputs()).key(old.to_owned()).key(keys.counts());
-        let mut bytes = 0;
-        for payload in entries.iter().flat_map(|entry| entry.body.payloads()) {
-            bytes += payload.size_bytes;
+        let payloads: Vec<PayloadRef> = entries.iter().flat_map(|entry| entry.body.payloads()).collect();
+        for payload in &payloads {
             call.key(keys.payload(payload.key));
         }
         let first = entries.first().map_or(0, |entry| entry.sequence.get());
         let keep_from = entries.last().map_or(0, |entry| entry.sequence.get() + 1);
-        call.arg(fence(lease)).number(keep_from).number(entries.len() as u64).number(bytes).number(first);
+        call.arg(fence(lease)).number(keep_from).number(entries.len() as u64).number(first);
+        for payload in &payloads {
+            call.number(payload.size_bytes);
+        }
         match self.scripts.remove_old.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
             _ => Ok(()),
         }
     }
 
-    /// Checks all dead letters of the partition once.
-    async fn remove_old_letters(&self, lease: &Lease) -> Result<()> {
+    /// Removes all dead letters of the partition that may not be read.
+    pub(super) async fn remove_old_letters(&self, lease: &Lease) -> Result<()> {
         let keys = Keys(lease.partition);
         let mut from = "-".to_owned();
         loop {
@@ -126,7 +130,7 @@ impl RedisQueue {
         }
     }
 
-    /// Reads the floors of the streams of these frames.
+    /// Reads the floors and the erased ranges of the streams of these frames.
     pub(super) async fn floors(&self, frames: impl Iterator<Item = &DeadFrame>) -> Result<Floors> {
         let streams: BTreeSet<&StreamId> = frames.map(|frame| &frame.stream_id).collect();
         if streams.is_empty() {
@@ -134,16 +138,21 @@ impl RedisQueue {
         }
         let mut read = redis::pipe();
         for stream in &streams {
-            read.cmd("HMGET").arg(self.keys(stream).stream(stream)).arg("seq").arg("floor");
+            read.cmd("HMGET")
+                .arg(self.keys(stream).stream(stream))
+                .arg("seq")
+                .arg("floor")
+                .arg("erased_ranges");
         }
         let mut floors = Floors::default();
         for (stream, answer) in streams.into_iter().zip(self.all(&self.control, &read).await?) {
             let mut answer = reply::array(answer)?.into_iter();
             let seq = answer.next().unwrap_or(Value::Nil);
             let floor = reply::number(answer.next().unwrap_or(Value::Nil))?;
+            let erased = reply::text(answer.next().unwrap_or(Value::Nil))?.unwrap_or_default();
             // A stream that is not known any more was unregistered.
             if seq != Value::Nil {
-                floors.0.insert(stream.clone(), floor);
+                floors.0.insert(stream.clone(), (floor, parse_ranges(&erased)?));
             }
         }
         Ok(floors)

@@ -153,6 +153,7 @@ pub(super) fn encode_output(body: &OutputBody) -> Vec<u8> {
                 }
                 TombstoneKind::Dropped => (2, 0, String::new()),
                 TombstoneKind::Purged(why) => (3, 0, why.clone()),
+                TombstoneKind::Erased => (4, 0, String::new()),
             };
             let attempts = *attempts;
             pb::output::Body::Tombstone(pb::Tombstone { kind, failure_reason, failure_message, attempts })
@@ -176,6 +177,7 @@ pub(super) fn decode_output(bytes: &[u8]) -> Result<OutputBody> {
                 }),
                 2 => TombstoneKind::Dropped,
                 3 => TombstoneKind::Purged(stone.failure_message),
+                4 => TombstoneKind::Erased,
                 other => return Err(Error::Corrupt(format!("tombstone kind {other}"))),
             };
             Ok(OutputBody::Tombstone(Box::new(Tombstone { header, kind, attempts: stone.attempts })))

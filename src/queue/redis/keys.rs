@@ -16,6 +16,9 @@ pub(super) const GROUPS: &str = "frameway:groups";
 /// The key that ack ids are authenticated with: 32 random bytes.
 pub(super) const ACK_KEY: &str = "frameway:ack-key";
 
+/// The number of complete erasures.
+pub(super) const ERASURES: &str = "frameway:erasures";
+
 /// The keys of one consumer group, in a slot of their own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GroupKeys<'a>(pub(super) &'a GroupId);
@@ -125,6 +128,12 @@ impl Keys {
     /// sequence, a space, and the reason.
     pub(super) fn purge(self) -> String {
         self.with("purge")
+    }
+
+    /// Returns the key of a hash: for each stream of which something is yet to be erased, the ranges,
+    /// such as `5-10 20-20`; empty = its dead letters.
+    pub(super) fn erasing(self) -> String {
+        self.with("erasing")
     }
 
     /// Returns the key of a sorted set, all scores 0: registered streams.

@@ -13,6 +13,7 @@ mod control;
 mod dead_entry;
 mod dead_letters;
 mod entry;
+mod erasure;
 pub(crate) mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

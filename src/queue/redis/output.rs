@@ -12,11 +12,13 @@ use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::{RedisQueue, entry, registry, reply};
-use crate::domain::{OutputEntry, PartitionId, PayloadRef, Sequence, StreamId};
+use crate::domain::{OutputBody, OutputEntry, PartitionId, PayloadRef, Sequence, SequenceSet, StreamId};
 use crate::queue::{
     Error, FeedEvent, FeedPage, FeedPosition, Lease, MAX_TRIMMED, OutputPage, Result, Trimmed,
 };
 
+/// The number of entries in one read of the search for the newest frame.
+const SEARCH_PAGE: usize = 64;
 /// The maximum number of feed entries of one partition in one read.
 const FEED_PAGE: usize = 256;
 
@@ -41,16 +43,25 @@ fn output_entry(
     }))
 }
 
+/// Reads the stored text of ranges of sequences.
+pub(super) fn parse_ranges(text: &str) -> Result<SequenceSet> {
+    text.parse().map_err(|error| Error::Corrupt(format!("{error}")))
+}
+
+/// Reads entries of an output. Those that are erased become tombstones.
 pub(super) fn output_entries(
     partition: PartitionId,
     stream: &StreamId,
     value: Value,
+    erased: &SequenceSet,
 ) -> Result<Vec<Arc<OutputEntry>>> {
     reply::entries(value)?
         .into_iter()
         .map(|((number, _), fields)| {
             let sequence = Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")))?;
-            output_entry(partition, stream, sequence, &fields)
+            let entry = output_entry(partition, stream, sequence, &fields)?;
+            let tombstone = if erased.contains(sequence) { entry.erased() } else { None };
+            Ok(tombstone.map_or(entry, Arc::new))
         })
         .collect()
 }
@@ -68,7 +79,7 @@ impl RedisQueue {
         let record = registry::record(stream, &fields, length, &self.config.defaults)?;
         let record = record.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
         Ok(OutputPage {
-            entries: output_entries(keys.0, stream, next())?,
+            entries: output_entries(keys.0, stream, next(), &parse_ranges(fields.text("erased_ranges")?)?)?,
             counters: record.counters,
             removed: record.removed,
         })
@@ -76,9 +87,24 @@ impl RedisQueue {
 
     pub(super) async fn latest(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
         let keys = self.keys(stream);
-        let mut range = redis::cmd("XREVRANGE");
-        range.arg(keys.output(stream)).arg("+").arg("-").arg("COUNT").arg(limit);
-        output_entries(keys.0, stream, self.reader(keys.0).command(&range).await?)
+        self.entries_before(keys, stream, "+", limit).await
+    }
+
+    /// Reads entries of an output downwards from an id, newest first.
+    async fn entries_before(
+        &self,
+        keys: Keys,
+        stream: &StreamId,
+        from: &str,
+        limit: usize,
+    ) -> Result<Vec<Arc<OutputEntry>>> {
+        let mut range = redis::pipe();
+        range.cmd("XREVRANGE").arg(keys.output(stream)).arg(from).arg("-").arg("COUNT").arg(limit);
+        range.cmd("HGET").arg(keys.stream(stream)).arg("erased_ranges");
+        let mut answers = self.all(self.reader(keys.0), &range).await?.into_iter();
+        let entries = answers.next().unwrap_or(Value::Nil);
+        let erased = reply::text(answers.next().unwrap_or(Value::Nil))?.unwrap_or_default();
+        output_entries(keys.0, stream, entries, &parse_ranges(&erased)?)
     }
 
     pub(super) async fn newest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
@@ -86,7 +112,25 @@ impl RedisQueue {
         let mut call = Call::default();
         call.key(keys.stream(stream)).key(keys.output(stream));
         let answer = self.scripts.latest_frame.run(self.reader(keys.0), &call).await?;
-        Ok(output_entries(keys.0, stream, answer)?.pop())
+        let mut answers = reply::array(answer)?.into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let (found, erased) = (next(), reply::text(next())?.unwrap_or_default());
+        let Some(newest) = output_entries(keys.0, stream, found, &parse_ranges(&erased)?)?.pop() else {
+            return Ok(None);
+        };
+        // It may be erased: then an older one is looked for.
+        let (mut page, mut more) = (vec![newest], true);
+        loop {
+            let (last, is_frame) = (page.last().map(|last| last.sequence), |entry: &Arc<OutputEntry>| {
+                matches!(entry.body, OutputBody::Frame(_))
+            });
+            if let Some(found) = page.into_iter().find(is_frame) {
+                return Ok(Some(found));
+            }
+            let Some(last) = last.filter(|_| more) else { return Ok(None) };
+            page = self.entries_before(keys, stream, &format!("({last}-0"), SEARCH_PAGE).await?;
+            more = page.len() == SEARCH_PAGE;
+        }
     }
 
     pub(super) async fn payloads(
@@ -113,9 +157,18 @@ impl RedisQueue {
         keep_from: Sequence,
     ) -> Result<Trimmed> {
         let keys = self.keys(stream);
-        let mut read = redis::cmd("XRANGE");
-        read.arg(keys.output(stream)).arg("-").arg(format!("({keep_from}-0")).arg("COUNT").arg(MAX_TRIMMED);
-        let entries = output_entries(keys.0, stream, self.reader(keys.0).command(&read).await?)?;
+        let mut read = redis::pipe();
+        read.cmd("XRANGE").arg(keys.output(stream)).arg("-").arg(format!("({keep_from}-0"));
+        read.arg("COUNT").arg(MAX_TRIMMED);
+        read.cmd("HGET").arg(keys.stream(stream)).arg("erased_ranges");
+        read.cmd("HGET").arg(keys.erasing()).arg(stream.as_str());
+        let mut answers = self.all(self.reader(keys.0), &read).await?.into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let (found, erased, erasing) = (next(), reply::text(next())?, reply::text(next())?);
+        // Entries that are yet to be erased still have their pictures.
+        let erasing = parse_ranges(&erasing.unwrap_or_default())?;
+        let erased = parse_ranges(&erased.unwrap_or_default())?.without(&erasing);
+        let entries = output_entries(keys.0, stream, found, &erased)?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(Trimmed::default());
         };

@@ -327,6 +327,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         failed_frames: fields.number("failed")?,
         dropped_frames: fields.number("dropped")?,
         purged_frames: fields.number("purged")?,
+        erased_frames: fields.number("erased")?,
         removed_frames: fields.number("deleted")?,
         floor_sequence: floor,
         accepted_bytes: fields.number("accepted_bytes")?,

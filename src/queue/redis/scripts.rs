@@ -110,6 +110,13 @@ macro_rules! of_groups {
     };
 }
 
+/// The text of a script that asks whether a frame is erased.
+macro_rules! knows_erased {
+    ($name:literal) => {
+        concat!(include_str!("lua/erased.lua"), include_str!(concat!("lua/", $name, ".lua")))
+    };
+}
+
 /// All scripts.
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -130,6 +137,9 @@ pub(super) struct Scripts {
     pub(super) heartbeat: Script,
     pub(super) raise_epoch: Script,
     pub(super) discard: Script,
+    pub(super) erase: Script,
+    pub(super) erase_step: Script,
+    pub(super) erase_done: Script,
     pub(super) register: Script,
     pub(super) unregister: Script,
     pub(super) forget: Script,
@@ -155,8 +165,8 @@ impl Scripts {
     pub(super) fn new(metrics: &RedisMetrics) -> Self {
         let script = |name, text| Script::new(text, metrics.operation(name));
         Self {
-            accept: script("accept", include_str!("lua/accept.lua")),
-            finish: script("finish", include_str!("lua/finish.lua")),
+            accept: script("accept", knows_erased!("accept")),
+            finish: script("finish", knows_erased!("finish")),
             first_at: script("first_at", include_str!("lua/first_at.lua")),
             latest_frame: script("latest_frame", include_str!("lua/latest_frame.lua")),
             note_issued: script("note_issued", include_str!("lua/note_issued.lua")),
@@ -172,6 +182,9 @@ impl Scripts {
             heartbeat: script("heartbeat", include_str!("lua/heartbeat.lua")),
             raise_epoch: script("raise_epoch", include_str!("lua/raise_epoch.lua")),
             discard: script("discard", include_str!("lua/discard.lua")),
+            erase: script("erase", include_str!("lua/erase.lua")),
+            erase_step: script("erase_step", include_str!("lua/erase_step.lua")),
+            erase_done: script("erase_done", include_str!("lua/erase_done.lua")),
             register: script("register", include_str!("lua/register.lua")),
             unregister: script("unregister", include_str!("lua/unregister.lua")),
             forget: script("forget", include_str!("lua/forget.lua")),
@@ -187,7 +200,7 @@ impl Scripts {
             group_claim: script("group_claim", of_groups!("group_claim")),
             group_answer: script("group_answer", of_groups!("group_answer")),
             group_remove: script("group_remove", of_groups!("group_remove")),
-            group_dead_letter: script("group_dead_letter", include_str!("lua/group_dead_letter.lua")),
+            group_dead_letter: script("group_dead_letter", knows_erased!("group_dead_letter")),
             group_replay: script("group_replay", of_groups!("group_replay")),
             dead_mark: script("dead_mark", include_str!("lua/dead_mark.lua")),
             output_count: script("output_count", include_str!("lua/output_count.lua")),

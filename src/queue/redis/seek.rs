@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redis::Value;
 
-use super::output::output_entries;
+use super::output::{output_entries, parse_ranges};
 use super::scripts::Call;
 use super::{RedisQueue, reply};
 use crate::domain::{OutputEntry, Sequence, StreamId, Timestamp};
@@ -18,10 +18,12 @@ impl Seek for RedisQueue {
         let answer = self.scripts.first_at.run(self.reader(keys.0), &call).await?;
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
-        let entries = output_entries(keys.0, stream, next())?;
         let time =
             |value| reply::number(value).map(|micros| Some(micros).filter(|&at| at > 0).map(reply::moment));
-        Ok(FoundAt { entry: entries.into_iter().next(), trimmed_until: time(next())?, oldest: time(next())? })
+        let (entry, trimmed_until, oldest) = (next(), time(next())?, time(next())?);
+        let erased = parse_ranges(&reply::text(next())?.unwrap_or_default())?;
+        let entry = output_entries(keys.0, stream, entry, &erased)?.into_iter().next();
+        Ok(FoundAt { entry, trimmed_until, oldest })
     }
 
     async fn outputs_before(

@@ -155,6 +155,7 @@ impl RedisQueue {
                     TombstoneKind::Failed(_) => "failed",
                     TombstoneKind::Dropped => "dropped",
                     TombstoneKind::Purged(_) => "purged",
+                    TombstoneKind::Erased => "erased",
                 },
             };
             call.number(frame.uploads.len() as u64)
@@ -210,6 +211,7 @@ fn finish_result(letter: Value) -> Result<FinishResult> {
         Some("N" | "L") => Ok(FinishResult::NotNext),
         Some("G") => Ok(FinishResult::PayloadGone),
         Some("R") => Ok(FinishResult::Removed),
+        Some("E") => Ok(FinishResult::Erased),
         other => Err(Error::Corrupt(format!("finish answered {other:?}"))),
     }
 }

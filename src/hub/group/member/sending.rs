@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Member;
 use super::ready::{ClaimedFrame, End, Ready};
-use crate::domain::{Sequence, StreamId};
+use crate::domain::{OutputBody, Sequence, StreamId};
 use crate::hub::Hub;
 use crate::hub::event::{GapReason, PicturesOrLost};
 use crate::hub::group::event::{GroupDelivery, GroupEvent, MEMBER_TTL};
@@ -87,6 +87,10 @@ impl Member {
         // read from its dead letter.
         for _ in 0..2 {
             let Some(found) = entry else { break };
+            if let OutputBody::Tombstone(tombstone) = &found.body {
+                lost = Some(GapReason::of(&tombstone.kind)); // it was erased after it was delivered
+                break;
+            }
             match self.consumers.hub.pictures(&found, &self.request.want).await? {
                 PicturesOrLost::Pictures(pictures) => {
                     return Ok(Some(GroupEvent::Frame(GroupDelivery {

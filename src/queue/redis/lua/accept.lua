@@ -205,7 +205,8 @@ for i = 0, frames - 1 do
   local letter = publisher == '' and number > 0 and digest
   if letter then
     local replayed = redis.call('HGET', dedup, letter)
-    if number <= stream.floor then answer = 'X'
+    local is_hidden = number <= stream.floor or is_erased(redis.call('HGET', stream_key, 'erased_ranges'), number)
+    if is_hidden then answer = 'X'
     elseif replayed then answer, value = 'D', tonumber(string.match(replayed, '^%d+'))
     elseif #redis.call('XRANGE', publishers, letter, letter) == 0 then answer = 'X' end
   end

@@ -6,13 +6,13 @@
 -- ARGV: fence, maximum feed entries, maximum bytes of dead letters; then for each frame: number of
 --       uploaded payloads, position in the work queue, stream id, sequence, time of receipt, source
 --       size, "1" to keep the source, output bytes, counter ("processed", "over_budget" = processed
---       as well, "failed", "failed_replay" = a replayed frame failed, "dropped" or "purged"), body,
---       dead letter ("" = none), its picture's key, its bytes with the picture and without, then
+--       as well, "failed", "failed_replay" = a replayed frame failed, "dropped", "purged" or "erased"),
+--       body, dead letter ("" = none), its picture's key, its bytes with the picture and without, then
 --       for each uploaded payload its bytes, if a full Redis rejected them before ("" = they were
 --       uploaded).
 -- Returns nil if the lease is lost, else for each frame: P published, A published before, N not
 -- next, G payload missing, L not in the work queue, R removed: its stream was unregistered after it
--- was accepted, and it is not published.
+-- was accepted, and it is not published; E erased after it was taken: nothing was done.
 --
 -- XDEL is the first write of a frame. It proves that the frame was in the queue. A Redis at its
 -- memory limit allows it and the writes after it, so a full Redis drains.
@@ -38,7 +38,7 @@ while k <= #KEYS do
   local letter, picture, letter_size, text_size = ARGV[a + 10], ARGV[a + 11], tonumber(ARGV[a + 12]), ARGV[a + 13]
   k, a = last_upload + 1, a + 14 + upload_count
 
-  local ends = redis.call('HMGET', stream, 'fin', 'base', 'floor')
+  local ends = redis.call('HMGET', stream, 'fin', 'base', 'floor', 'erased_ranges')
   local fin = tonumber(ends[1] or 0)
   local answer, after_jump, issued_before
   local removed = seq <= tonumber(ends[3] or 0)
@@ -55,6 +55,11 @@ while k <= #KEYS do
       first, issued_before = string.match(redis.call('HGET', stream, 'after:' .. text(fin)) or '', '^(%d+):?(%d*)$')
       after_jump = first == text(seq)
       if not after_jump then answer = 'N' end
+    end
+    local has_result = counter == 'processed' or counter == 'over_budget' or counter == 'failed' or counter == 'failed_replay'
+    if not answer and not removed and has_result and is_erased(ends[4], seq) then
+      answer = 'E'
+      for o = first_upload, last_upload do redis.call('UNLINK', KEYS[o]) end
     end
     for o = first_upload, last_upload do
       if not answer and not removed and ARGV[first_bytes + o - first_upload] == '' and redis.call('EXISTS', KEYS[o]) == 0 then

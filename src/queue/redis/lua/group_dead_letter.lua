@@ -3,11 +3,13 @@
 -- ARGV: maximum bytes of dead letters, time that the token is remembered (ms), letter, picture's
 --       key ("" = none), the bytes that it counts for with the picture and without, the frame's
 --       sequence, its stream's id.
--- Returns 1, or 0 if its stream was unregistered after it was accepted: then nothing is stored.
+-- Returns 1, or 0 if the frame was erased, or its stream was unregistered after it was accepted: then
+-- nothing is stored.
 local function text(number) return string.format('%.0f', number) end
 local has_copy = redis.call('EXISTS', KEYS[4]) == 1
-local stream = redis.call('HMGET', KEYS[5], 'seq', 'floor')
+local stream = redis.call('HMGET', KEYS[5], 'seq', 'floor', 'erased_ranges')
 local removed = not stream[1] or tonumber(ARGV[7]) <= tonumber(stream[2] or 0)
+  or is_erased(stream[3], tonumber(ARGV[7]))
 if removed or redis.call('EXISTS', KEYS[3]) == 1 then
   if has_copy and redis.call('PTTL', KEYS[4]) >= 0 then redis.call('UNLINK', KEYS[4]) end -- uploaded, but not entered
   return removed and 0 or 1

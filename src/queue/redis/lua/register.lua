@@ -35,7 +35,7 @@ if not known then
     -- It was registered before: sequences continue, counters start from zero. Frames that still
     -- wait count as accepted in the new counters, and as removed once they leave the queue.
     local queued = seq - tonumber(f[5] or 0) - (fin - tonumber(f[6] or 0))
-    redis.call('HDEL', KEYS[1], 'base', 'failed', 'dropped', 'purged', 'deleted', 'trimmed', 'duplicates', 'failing',
+    redis.call('HDEL', KEYS[1], 'base', 'failed', 'dropped', 'purged', 'erased', 'deleted', 'trimmed', 'duplicates', 'failing',
       'published_bytes', 'over_budget', 'over_budget_in_row')
     redis.call('HSET', KEYS[1], 'leapt', text(seq - queued), 'fin_leapt', text(fin), 'accepted_bytes', f[7] or '0')
   else

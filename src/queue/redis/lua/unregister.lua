@@ -38,7 +38,7 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[1])
 local clock = redis.call('TIME')
 redis.call('HINCRBY', KEYS[5], 'settings_bytes', 0 - redis.call('HSTRLEN', KEYS[1], 'settings'))
-redis.call('HDEL', KEYS[1], 'queue_frames', 'queue_bytes', 'queue_drops', 'oldest', 'dead', 'picture')
+redis.call('HDEL', KEYS[1], 'queue_frames', 'queue_bytes', 'queue_drops', 'oldest', 'dead', 'picture', 'erased_ranges')
 redis.call('HSET', KEYS[1], 'removed', '1', 'updated', text(clock[1] * 1000000 + clock[2]), 'settings', ARGV[5],
   'floor', text(seq), 'output_bytes', '0')
 if queued > 0 then
