@@ -207,9 +207,10 @@ enum Asked {
 impl Asked {
     fn read(range: Option<Range>) -> Result<Self> {
         match range {
-            None => Err(Fault::invalid("range", "must select the frames: set sequences or times")),
-            Some(Range::Sequences(pb::ErasedSequences { first_sequence, last_sequence })) => {
-                let read = |field: &str, number| {
+            None => Err(Fault::invalid("range", "must select the frames: set sequences or receive_times")),
+            Some(Range::Sequences(pb::SequenceRange { first_sequence, last_sequence })) => {
+                let read = |field: &str, number: Option<u64>| {
+                    let number = number.ok_or_else(|| Fault::invalid(field, "must be set"))?;
                     Sequence::new(number).map_err(|_| Fault::invalid(field, "must be from 1 to 2^53 - 1"))
                 };
                 let first = read("sequences.first_sequence", first_sequence)?;
@@ -217,15 +218,18 @@ impl Asked {
                 let range = SequenceRange::new(first, last);
                 Ok(Self::Sequences(range.map_err(|error| Fault::from(error.within("sequences")))?))
             }
-            Some(Range::Times(pb::ErasedTimes { start_receive_time, end_receive_time })) => {
+            Some(Range::ReceiveTimes(pb::ReceiveTimeRange { start_receive_time, end_receive_time })) => {
                 let read = |field: &str, time: Option<prost_types::Timestamp>| {
                     let time = time.ok_or_else(|| Fault::invalid(field, "must be set"))?;
                     time::from_pb(field, time)
                 };
-                let start = read("times.start_receive_time", start_receive_time)?;
-                let end = read("times.end_receive_time", end_receive_time)?;
+                let start = read("receive_times.start_receive_time", start_receive_time)?;
+                let end = read("receive_times.end_receive_time", end_receive_time)?;
                 if end <= start {
-                    return Err(Fault::invalid("times.end_receive_time", "must be after start_receive_time"));
+                    return Err(Fault::invalid(
+                        "receive_times.end_receive_time",
+                        "must be after start_receive_time",
+                    ));
                 }
                 Ok(Self::Times(start, end))
             }

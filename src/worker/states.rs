@@ -69,7 +69,7 @@ impl States {
                     known.failed_in_row += 1;
                     Some(failure)
                 }
-                TombstoneKind::Dropped | TombstoneKind::Purged(_) => None,
+                TombstoneKind::Dropped | TombstoneKind::Purged(_) | TombstoneKind::Erased => None,
             },
         };
         let state = match known.failed_in_row >= FAILED_IN_ROW {

@@ -90,8 +90,8 @@ impl Given {
             "LabelSelector" => json!({"present": ["site"]}),
             "StartPosition" => json!({"earliest": {}}),
             "StopPosition" => json!({"sequence": 1}),
-            "ErasedSequences" => json!({"first_sequence": 1, "last_sequence": 1}),
-            "ErasedTimes" => json!({
+            "SequenceRange" => json!({"first_sequence": 1, "last_sequence": 1}),
+            "ReceiveTimeRange" => json!({
                 "start_receive_time": {"seconds": 1, "nanos": 0}, "end_receive_time": {"seconds": 2, "nanos": 0}
             }),
             "StreamCursor" => cursor,
@@ -102,9 +102,8 @@ impl Given {
             "AdaptiveQuality" => json!({"max_bytes_per_frame": 100_000}),
             "DeadLetterIdList" => json!({"ids": [self.dead_letter]}),
             "FramesAround" => json!({"receive_time": {"seconds": 1_800_000_000, "nanos": 0}, "after": 1}),
-            "SequenceRange" | "ReceiveTimeRange" | "SubmitSetup" | "OutputPolicy" | "RetentionPolicy"
-            | "ValidationPolicy" | "QueuePolicy" | "Sampling" | "FrameFilter" | "PictureSelection"
-            | "Rendition" | "RetryBackoff" => json!({}),
+            "SubmitSetup" | "OutputPolicy" | "RetentionPolicy" | "ValidationPolicy" | "QueuePolicy"
+            | "Sampling" | "FrameFilter" | "PictureSelection" | "Rendition" | "RetryBackoff" => json!({}),
             other => panic!("no sample of {other}"),
         }
     }

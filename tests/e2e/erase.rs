@@ -27,7 +27,10 @@ const BROKEN: u64 = 3;
 
 fn sequences(range: RangeInclusive<u64>) -> Option<Range> {
     let (first_sequence, last_sequence) = range.into_inner();
-    Some(Range::Sequences(pb::ErasedSequences { first_sequence, last_sequence }))
+    Some(Range::Sequences(pb::SequenceRange {
+        first_sequence: Some(first_sequence),
+        last_sequence: Some(last_sequence),
+    }))
 }
 
 async fn erase(
@@ -223,7 +226,10 @@ async fn waiting_frames_of_a_stretch_of_time_are_not_published() {
         server.submit(vec![frame("cam", shade)]).await;
     }
     let times = |start, end| {
-        Some(Range::Times(pb::ErasedTimes { start_receive_time: Some(start), end_receive_time: Some(end) }))
+        Some(Range::ReceiveTimes(pb::ReceiveTimeRange {
+            start_receive_time: Some(start),
+            end_receive_time: Some(end),
+        }))
     };
     let before = prost_types::Timestamp { seconds: start.seconds - 3_600, nanos: 0 };
     let none = erase(&server, times(before, start), true).await.expect("answers");
@@ -296,16 +302,25 @@ async fn a_range_that_makes_no_sense_is_refused() {
     server.register(&["cam"]).await;
     let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
     let times = |start_receive_time, end_receive_time| {
-        Some(Range::Times(pb::ErasedTimes { start_receive_time, end_receive_time }))
+        Some(Range::ReceiveTimes(pb::ReceiveTimeRange { start_receive_time, end_receive_time }))
     };
     for (range, field) in [
         (None, "range"),
         (
-            Some(Range::Sequences(pb::ErasedSequences { first_sequence: 5, last_sequence: 4 })),
+            Some(Range::Sequences(pb::SequenceRange { first_sequence: Some(5), last_sequence: Some(4) })),
             "sequences.last_sequence",
         ),
-        (times(at(9), at(9)), "times.end_receive_time"),
-        (times(None, at(9)), "times.start_receive_time"),
+        (times(at(9), at(9)), "receive_times.end_receive_time"),
+        (times(None, at(9)), "receive_times.start_receive_time"),
+        (times(at(9), None), "receive_times.end_receive_time"),
+        (
+            Some(Range::Sequences(pb::SequenceRange { first_sequence: None, last_sequence: Some(4) })),
+            "sequences.first_sequence",
+        ),
+        (
+            Some(Range::Sequences(pb::SequenceRange { first_sequence: Some(5), last_sequence: None })),
+            "sequences.last_sequence",
+        ),
     ] {
         let refused = erase(&server, range, false).await.expect_err(field);
         assert_eq!(

@@ -24,7 +24,7 @@ const ALL: u64 = 1_000_000;
 
 /// Erases a range, and repeats the call as its answers ask for.
 async fn erase(client: &Client, stream: &str, first: u64, last: u64) -> pb::EraseFramesResponse {
-    let sequences = pb::ErasedSequences { first_sequence: first, last_sequence: last };
+    let sequences = pb::SequenceRange { first_sequence: Some(first), last_sequence: Some(last) };
     let request = pb::EraseFramesRequest {
         stream_id: stream.to_owned(),
         range: Some(Range::Sequences(sequences)),

@@ -68,13 +68,13 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Failure> {
             if last < first {
                 return Err(Failure::Usage(anyhow!("--to {last} is before --from {first}")));
             }
-            Range::Sequences(pb::ErasedSequences { first_sequence: first, last_sequence: last })
+            Range::Sequences(sequences(first, last))
         }
         (None, None, Some(start), Some(end)) => {
             if end <= start {
                 return Err(Failure::Usage(anyhow!("--to-time must be after --from-time")));
             }
-            Range::Times(pb::ErasedTimes {
+            Range::ReceiveTimes(pb::ReceiveTimeRange {
                 start_receive_time: Some(start.into()),
                 end_receive_time: Some(end.into()),
             })
@@ -89,6 +89,10 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Failure> {
         print(&erased_text(&args.stream, &erased, args.dry_run));
     }
     Ok(())
+}
+
+fn sequences(first: u64, last: u64) -> pb::SequenceRange {
+    pb::SequenceRange { first_sequence: Some(first), last_sequence: Some(last) }
 }
 
 async fn erase(
@@ -179,8 +183,7 @@ pub(super) async fn unmasked(
             status.accepted_sequence
         ));
     }
-    let range =
-        Range::Sequences(pb::ErasedSequences { first_sequence: 1, last_sequence: status.accepted_sequence });
+    let range = Range::Sequences(sequences(1, status.accepted_sequence));
     let erased = erase(client, id, range, false, reason).await?;
     Ok(erased_text(id, &erased, false))
 }

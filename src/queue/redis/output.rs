@@ -91,7 +91,7 @@ impl RedisQueue {
     }
 
     /// Reads entries of an output downwards from an id, newest first.
-    async fn entries_before(
+    pub(super) async fn entries_before(
         &self,
         keys: Keys,
         stream: &StreamId,

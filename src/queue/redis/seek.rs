@@ -32,9 +32,6 @@ impl Seek for RedisQueue {
         before: Sequence,
         limit: usize,
     ) -> Result<Vec<Arc<OutputEntry>>> {
-        let keys = self.keys(stream);
-        let mut range = redis::cmd("XREVRANGE");
-        range.arg(keys.output(stream)).arg(format!("({before}-0")).arg("-").arg("COUNT").arg(limit);
-        output_entries(keys.0, stream, self.reader(keys.0).command(&range).await?)
+        self.entries_before(self.keys(stream), stream, &format!("({before}-0"), limit).await
     }
 }

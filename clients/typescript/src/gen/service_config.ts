@@ -4,6 +4,7 @@ export const serviceConfig = {
     {
       "name": [
         {"service": "frameway.v1.StreamingService", "method": "GetServerInfo"},
+        {"service": "frameway.v1.StreamingService", "method": "ListFrames"},
         {"service": "frameway.v1.StreamRegistryService", "method": "GetStream"},
         {"service": "frameway.v1.StreamRegistryService", "method": "ListStreams"},
         {"service": "frameway.v1.ConsumerGroupService", "method": "GetConsumerGroup"},
@@ -28,6 +29,7 @@ export const serviceConfig = {
       "name": [
         {"service": "frameway.v1.StreamingService", "method": "GetFrames"},
         {"service": "frameway.v1.StreamingService", "method": "GetLatestFrames"},
+        {"service": "frameway.v1.StreamRegistryService", "method": "EraseFrames"},
         {"service": "frameway.v1.DeadLetterService", "method": "GetDeadLetter"}
       ],
       "timeout": "60s",

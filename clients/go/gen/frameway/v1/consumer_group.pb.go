@@ -427,7 +427,7 @@ type ConsumerGroupStatus struct {
 	RedeliveredFrames uint64 `protobuf:"varint,6,opt,name=redelivered_frames,json=redeliveredFrames,proto3" json:"redelivered_frames,omitempty"`
 	// The number of frames that became dead letters.
 	DeadLetterFrames uint64 `protobuf:"varint,7,opt,name=dead_letter_frames,json=deadLetterFrames,proto3" json:"dead_letter_frames,omitempty"`
-	// The number of frames that retention removed unacknowledged.
+	// The number of frames that retention or an erasure removed unacknowledged.
 	LostToRetentionFrames uint64 `protobuf:"varint,8,opt,name=lost_to_retention_frames,json=lostToRetentionFrames,proto3" json:"lost_to_retention_frames,omitempty"`
 	// The time since the oldest outstanding frame was sent. Unset = no frame is outstanding.
 	OldestOutstandingAge *durationpb.Duration `protobuf:"bytes,9,opt,name=oldest_outstanding_age,json=oldestOutstandingAge,proto3" json:"oldest_outstanding_age,omitempty"`

@@ -147,6 +147,9 @@ const (
 	ErrorReason_ERROR_REASON_NOT_IMPLEMENTED ErrorReason = 103
 	// A fault of the server. Report it with the request id (google.rpc.RequestInfo). INTERNAL; ItemError.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 104
+	// The erasure is stored, and no worker has completed it yet. Call again, until it answers. UNAVAILABLE with RetryInfo.
+	// Metadata: stream_id.
+	ErrorReason_ERROR_REASON_ERASURE_PENDING ErrorReason = 106
 	// The call's deadline passed at the server. Without this reason the client itself made the status. DEADLINE_EXCEEDED.
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 105
 	// A cursor is malformed, belongs to another stream, or is the second one of its stream. INVALID_ARGUMENT. Metadata: field.
@@ -206,7 +209,7 @@ const (
 	// All threads of the worker are blocked by pictures that never finish. Restart the server, then replay the frame. Tombstone,
 	// DeadLetter.
 	ErrorReason_ERROR_REASON_WORKER_EXHAUSTED ErrorReason = 155
-	// The frame was erased. Tombstone. Not sent yet.
+	// The frame was erased. Tombstone.
 	ErrorReason_ERROR_REASON_ERASED ErrorReason = 156
 	// The group used all delivery attempts for the frame, and nobody acknowledged it. DeadLetter; ItemError for a late ack.
 	// Metadata: field.
@@ -268,6 +271,7 @@ var (
 		102: "ERROR_REASON_DRAINING",
 		103: "ERROR_REASON_NOT_IMPLEMENTED",
 		104: "ERROR_REASON_INTERNAL",
+		106: "ERROR_REASON_ERASURE_PENDING",
 		105: "ERROR_REASON_DEADLINE_EXCEEDED",
 		120: "ERROR_REASON_CURSOR_INVALID",
 		121: "ERROR_REASON_CURSOR_TRIMMED",
@@ -346,6 +350,7 @@ var (
 		"ERROR_REASON_DRAINING":                    102,
 		"ERROR_REASON_NOT_IMPLEMENTED":             103,
 		"ERROR_REASON_INTERNAL":                    104,
+		"ERROR_REASON_ERASURE_PENDING":             106,
 		"ERROR_REASON_DEADLINE_EXCEEDED":           105,
 		"ERROR_REASON_CURSOR_INVALID":              120,
 		"ERROR_REASON_CURSOR_TRIMMED":              121,
@@ -412,7 +417,7 @@ var File_frameway_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_frameway_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1eframeway/v1/error_reason.proto\x12\vframeway.v1*\x8f\x15\n" +
+	"\x1eframeway/v1/error_reason.proto\x12\vframeway.v1*\xb1\x15\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -458,7 +463,8 @@ const file_frameway_v1_error_reason_proto_rawDesc = "" +
 	"#ERROR_REASON_DURABILITY_NOT_REACHED\x10e\x12\x19\n" +
 	"\x15ERROR_REASON_DRAINING\x10f\x12 \n" +
 	"\x1cERROR_REASON_NOT_IMPLEMENTED\x10g\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10h\x12\"\n" +
+	"\x15ERROR_REASON_INTERNAL\x10h\x12 \n" +
+	"\x1cERROR_REASON_ERASURE_PENDING\x10j\x12\"\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10i\x12\x1f\n" +
 	"\x1bERROR_REASON_CURSOR_INVALID\x10x\x12\x1f\n" +
 	"\x1bERROR_REASON_CURSOR_TRIMMED\x10y\x12#\n" +

@@ -108,6 +108,8 @@ const (
 	OmittedReason_OMITTED_REASON_RENDITION_FAILED OmittedReason = 7
 	// The caller may not read this picture.
 	OmittedReason_OMITTED_REASON_NOT_PERMITTED OmittedReason = 8
+	// The frame was erased while the picture was being read.
+	OmittedReason_OMITTED_REASON_ERASED OmittedReason = 9
 )
 
 // Enum value maps for OmittedReason.
@@ -122,6 +124,7 @@ var (
 		6: "OMITTED_REASON_RENDITION_BUDGET",
 		7: "OMITTED_REASON_RENDITION_FAILED",
 		8: "OMITTED_REASON_NOT_PERMITTED",
+		9: "OMITTED_REASON_ERASED",
 	}
 	OmittedReason_value = map[string]int32{
 		"OMITTED_REASON_UNSPECIFIED":      0,
@@ -133,6 +136,7 @@ var (
 		"OMITTED_REASON_RENDITION_BUDGET": 6,
 		"OMITTED_REASON_RENDITION_FAILED": 7,
 		"OMITTED_REASON_NOT_PERMITTED":    8,
+		"OMITTED_REASON_ERASED":           9,
 	}
 )
 
@@ -571,7 +575,7 @@ const (
 	TombstoneOutcome_TOMBSTONE_OUTCOME_DROPPED TombstoneOutcome = 2
 	// An operator purged it from the work queue.
 	TombstoneOutcome_TOMBSTONE_OUTCOME_PURGED TombstoneOutcome = 3
-	// It was erased. Not sent yet.
+	// It was erased (StreamRegistryService.EraseFrames).
 	TombstoneOutcome_TOMBSTONE_OUTCOME_ERASED TombstoneOutcome = 4
 )
 
@@ -2057,7 +2061,7 @@ const file_frameway_v1_processed_frame_proto_rawDesc = "" +
 	"\x16PICTURE_ROLE_THUMBNAIL\x10\x01\x12\x1a\n" +
 	"\x16PICTURE_ROLE_PROCESSED\x10\x02\x12\x19\n" +
 	"\x15PICTURE_ROLE_ORIGINAL\x10\x03\x12\x1a\n" +
-	"\x16PICTURE_ROLE_RENDITION\x10\x04*\xb6\x02\n" +
+	"\x16PICTURE_ROLE_RENDITION\x10\x04*\xd1\x02\n" +
 	"\rOmittedReason\x12\x1e\n" +
 	"\x1aOMITTED_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18OMITTED_REASON_TOO_LARGE\x10\x01\x12\x1f\n" +
@@ -2067,7 +2071,8 @@ const file_frameway_v1_processed_frame_proto_rawDesc = "" +
 	"\x1bOMITTED_REASON_PAYLOAD_LOST\x10\x05\x12#\n" +
 	"\x1fOMITTED_REASON_RENDITION_BUDGET\x10\x06\x12#\n" +
 	"\x1fOMITTED_REASON_RENDITION_FAILED\x10\a\x12 \n" +
-	"\x1cOMITTED_REASON_NOT_PERMITTED\x10\b*\xb5\x01\n" +
+	"\x1cOMITTED_REASON_NOT_PERMITTED\x10\b\x12\x19\n" +
+	"\x15OMITTED_REASON_ERASED\x10\t*\xb5\x01\n" +
 	"\x0fReencodeOutcome\x12 \n" +
 	"\x1cREENCODE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aREENCODE_OUTCOME_REENCODED\x10\x01\x12#\n" +

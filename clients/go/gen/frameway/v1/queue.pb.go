@@ -226,14 +226,14 @@ func (x *Queue) GetLeaseExpireTime() *timestamppb.Timestamp {
 }
 
 // Counts what became of frames, for a stream since it was registered (with the frames from before that were still queued then),
-// for a queue since its data began. accepted = processed + failed + dropped + purged + removed + queued.
+// for a queue since its data began. accepted = processed + failed + dropped + purged + erased + removed + queued.
 type FrameAccount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Frames that got a sequence.
 	AcceptedFrames uint64 `protobuf:"varint,1,opt,name=accepted_frames,json=acceptedFrames,proto3" json:"accepted_frames,omitempty"`
-	// Frames published with a picture.
+	// Frames published with a picture, without those that were erased since.
 	ProcessedFrames uint64 `protobuf:"varint,2,opt,name=processed_frames,json=processedFrames,proto3" json:"processed_frames,omitempty"`
-	// Frames published as tombstones, FAILED.
+	// Frames published as tombstones, FAILED, without those that were erased since.
 	FailedFrames uint64 `protobuf:"varint,3,opt,name=failed_frames,json=failedFrames,proto3" json:"failed_frames,omitempty"`
 	// Frames published as tombstones, DROPPED.
 	DroppedFrames uint64 `protobuf:"varint,4,opt,name=dropped_frames,json=droppedFrames,proto3" json:"dropped_frames,omitempty"`
@@ -253,8 +253,10 @@ type FrameAccount struct {
 	OutputBytes uint64 `protobuf:"varint,11,opt,name=output_bytes,json=outputBytes,proto3" json:"output_bytes,omitempty"`
 	// Processed frames over their stream's budget of bytes (ProcessedFrame.over_budget).
 	OverBudgetFrames uint64 `protobuf:"varint,12,opt,name=over_budget_frames,json=overBudgetFrames,proto3" json:"over_budget_frames,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Frames that were erased: their tombstones are ERASED.
+	ErasedFrames  uint64 `protobuf:"varint,13,opt,name=erased_frames,json=erasedFrames,proto3" json:"erased_frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FrameAccount) Reset() {
@@ -367,6 +369,13 @@ func (x *FrameAccount) GetOutputBytes() uint64 {
 func (x *FrameAccount) GetOverBudgetFrames() uint64 {
 	if x != nil {
 		return x.OverBudgetFrames
+	}
+	return 0
+}
+
+func (x *FrameAccount) GetErasedFrames() uint64 {
+	if x != nil {
+		return x.ErasedFrames
 	}
 	return 0
 }
@@ -692,7 +701,7 @@ const file_frameway_v1_queue_proto_rawDesc = "" +
 	"\fstream_count\x18\n" +
 	" \x01(\x04R\vstreamCount\x12\x1b\n" +
 	"\tworker_id\x18\v \x01(\tR\bworkerId\x12F\n" +
-	"\x11lease_expire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0fleaseExpireTime\"\xeb\x03\n" +
+	"\x11lease_expire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0fleaseExpireTime\"\x90\x04\n" +
 	"\fFrameAccount\x12'\n" +
 	"\x0faccepted_frames\x18\x01 \x01(\x04R\x0eacceptedFrames\x12)\n" +
 	"\x10processed_frames\x18\x02 \x01(\x04R\x0fprocessedFrames\x12#\n" +
@@ -706,7 +715,8 @@ const file_frameway_v1_queue_proto_rawDesc = "" +
 	"\x0eaccepted_bytes\x18\n" +
 	" \x01(\x04R\racceptedBytes\x12!\n" +
 	"\foutput_bytes\x18\v \x01(\x04R\voutputBytes\x12,\n" +
-	"\x12over_budget_frames\x18\f \x01(\x04R\x10overBudgetFrames\"\xb8\x01\n" +
+	"\x12over_budget_frames\x18\f \x01(\x04R\x10overBudgetFrames\x12#\n" +
+	"\rerased_frames\x18\r \x01(\x04R\ferasedFrames\"\xb8\x01\n" +
 	"\fLatencyStats\x12+\n" +
 	"\x03p50\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03p50\x12+\n" +
 	"\x03p95\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03p95\x12+\n" +

@@ -662,6 +662,229 @@ func (x *UnregisterStreamResponse) GetRemovedDeadLetters() uint64 {
 	return 0
 }
 
+// Selects the frames to erase.
+type EraseFramesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream. Required.
+	StreamId string `protobuf:"bytes,1,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
+	// The frames. Required.
+	//
+	// Types that are valid to be assigned to Range:
+	//
+	//	*EraseFramesRequest_Sequences
+	//	*EraseFramesRequest_ReceiveTimes
+	Range isEraseFramesRequest_Range `protobuf_oneof:"range"`
+	// Answers as the call would, and changes nothing.
+	DryRun bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// For the audit log. Optional; at most 512 bytes.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseFramesRequest) Reset() {
+	*x = EraseFramesRequest{}
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseFramesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseFramesRequest) ProtoMessage() {}
+
+func (x *EraseFramesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseFramesRequest.ProtoReflect.Descriptor instead.
+func (*EraseFramesRequest) Descriptor() ([]byte, []int) {
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *EraseFramesRequest) GetStreamId() string {
+	if x != nil {
+		return x.StreamId
+	}
+	return ""
+}
+
+func (x *EraseFramesRequest) GetRange() isEraseFramesRequest_Range {
+	if x != nil {
+		return x.Range
+	}
+	return nil
+}
+
+func (x *EraseFramesRequest) GetSequences() *SequenceRange {
+	if x != nil {
+		if x, ok := x.Range.(*EraseFramesRequest_Sequences); ok {
+			return x.Sequences
+		}
+	}
+	return nil
+}
+
+func (x *EraseFramesRequest) GetReceiveTimes() *ReceiveTimeRange {
+	if x != nil {
+		if x, ok := x.Range.(*EraseFramesRequest_ReceiveTimes); ok {
+			return x.ReceiveTimes
+		}
+	}
+	return nil
+}
+
+func (x *EraseFramesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *EraseFramesRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type isEraseFramesRequest_Range interface {
+	isEraseFramesRequest_Range()
+}
+
+type EraseFramesRequest_Sequences struct {
+	// By their sequences. Both bounds must be set.
+	Sequences *SequenceRange `protobuf:"bytes,2,opt,name=sequences,proto3,oneof"`
+}
+
+type EraseFramesRequest_ReceiveTimes struct {
+	// By the time of receipt. Both bounds must be set.
+	ReceiveTimes *ReceiveTimeRange `protobuf:"bytes,3,opt,name=receive_times,json=receiveTimes,proto3,oneof"`
+}
+
+func (*EraseFramesRequest_Sequences) isEraseFramesRequest_Range() {}
+
+func (*EraseFramesRequest_ReceiveTimes) isEraseFramesRequest_Range() {}
+
+// Counts what the call found in the range and erased; with dry_run, would erase.
+type EraseFramesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first sequence that was erased or looked at. 0 = no frame was accepted in the range.
+	FirstSequence uint64 `protobuf:"varint,1,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
+	// The last one. 0 = no frame was accepted in the range.
+	LastSequence uint64 `protobuf:"varint,2,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	// The number of kept frames that were processed.
+	ErasedProcessedFrames uint64 `protobuf:"varint,3,opt,name=erased_processed_frames,json=erasedProcessedFrames,proto3" json:"erased_processed_frames,omitempty"`
+	// The number of kept tombstones of frames that failed.
+	ErasedFailedFrames uint64 `protobuf:"varint,4,opt,name=erased_failed_frames,json=erasedFailedFrames,proto3" json:"erased_failed_frames,omitempty"`
+	// The bytes of the pictures of the kept frames.
+	ErasedBytes uint64 `protobuf:"varint,5,opt,name=erased_bytes,json=erasedBytes,proto3" json:"erased_bytes,omitempty"`
+	// The number of dead letters removed.
+	ErasedDeadLetters uint64 `protobuf:"varint,6,opt,name=erased_dead_letters,json=erasedDeadLetters,proto3" json:"erased_dead_letters,omitempty"`
+	// The number of accepted frames that no worker had finished. They become tombstones when it is their turn.
+	QueuedFrames uint64 `protobuf:"varint,7,opt,name=queued_frames,json=queuedFrames,proto3" json:"queued_frames,omitempty"`
+	// The number of kept frames that were erased before.
+	AlreadyErasedFrames uint64 `protobuf:"varint,8,opt,name=already_erased_frames,json=alreadyErasedFrames,proto3" json:"already_erased_frames,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *EraseFramesResponse) Reset() {
+	*x = EraseFramesResponse{}
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseFramesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseFramesResponse) ProtoMessage() {}
+
+func (x *EraseFramesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseFramesResponse.ProtoReflect.Descriptor instead.
+func (*EraseFramesResponse) Descriptor() ([]byte, []int) {
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *EraseFramesResponse) GetFirstSequence() uint64 {
+	if x != nil {
+		return x.FirstSequence
+	}
+	return 0
+}
+
+func (x *EraseFramesResponse) GetLastSequence() uint64 {
+	if x != nil {
+		return x.LastSequence
+	}
+	return 0
+}
+
+func (x *EraseFramesResponse) GetErasedProcessedFrames() uint64 {
+	if x != nil {
+		return x.ErasedProcessedFrames
+	}
+	return 0
+}
+
+func (x *EraseFramesResponse) GetErasedFailedFrames() uint64 {
+	if x != nil {
+		return x.ErasedFailedFrames
+	}
+	return 0
+}
+
+func (x *EraseFramesResponse) GetErasedBytes() uint64 {
+	if x != nil {
+		return x.ErasedBytes
+	}
+	return 0
+}
+
+func (x *EraseFramesResponse) GetErasedDeadLetters() uint64 {
+	if x != nil {
+		return x.ErasedDeadLetters
+	}
+	return 0
+}
+
+func (x *EraseFramesResponse) GetQueuedFrames() uint64 {
+	if x != nil {
+		return x.QueuedFrames
+	}
+	return 0
+}
+
+func (x *EraseFramesResponse) GetAlreadyErasedFrames() uint64 {
+	if x != nil {
+		return x.AlreadyErasedFrames
+	}
+	return 0
+}
+
 // Selects the streams to watch.
 type WatchStreamsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -677,7 +900,7 @@ type WatchStreamsRequest struct {
 
 func (x *WatchStreamsRequest) Reset() {
 	*x = WatchStreamsRequest{}
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[10]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -689,7 +912,7 @@ func (x *WatchStreamsRequest) String() string {
 func (*WatchStreamsRequest) ProtoMessage() {}
 
 func (x *WatchStreamsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[10]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -702,7 +925,7 @@ func (x *WatchStreamsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchStreamsRequest.ProtoReflect.Descriptor instead.
 func (*WatchStreamsRequest) Descriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{10}
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchStreamsRequest) GetStreams() []*StreamMatch {
@@ -747,7 +970,7 @@ type WatchStreamsResponse struct {
 
 func (x *WatchStreamsResponse) Reset() {
 	*x = WatchStreamsResponse{}
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[11]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +982,7 @@ func (x *WatchStreamsResponse) String() string {
 func (*WatchStreamsResponse) ProtoMessage() {}
 
 func (x *WatchStreamsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[11]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +995,7 @@ func (x *WatchStreamsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchStreamsResponse.ProtoReflect.Descriptor instead.
 func (*WatchStreamsResponse) Descriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{11}
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchStreamsResponse) GetEvent() isWatchStreamsResponse_Event {
@@ -882,7 +1105,7 @@ type WatchSnapshotStart struct {
 
 func (x *WatchSnapshotStart) Reset() {
 	*x = WatchSnapshotStart{}
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[12]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1117,7 @@ func (x *WatchSnapshotStart) String() string {
 func (*WatchSnapshotStart) ProtoMessage() {}
 
 func (x *WatchSnapshotStart) ProtoReflect() protoreflect.Message {
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[12]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1130,7 @@ func (x *WatchSnapshotStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSnapshotStart.ProtoReflect.Descriptor instead.
 func (*WatchSnapshotStart) Descriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{12}
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{14}
 }
 
 // The end of a snapshot.
@@ -921,7 +1144,7 @@ type WatchSnapshotEnd struct {
 
 func (x *WatchSnapshotEnd) Reset() {
 	*x = WatchSnapshotEnd{}
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[13]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1156,7 @@ func (x *WatchSnapshotEnd) String() string {
 func (*WatchSnapshotEnd) ProtoMessage() {}
 
 func (x *WatchSnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[13]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1169,7 @@ func (x *WatchSnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSnapshotEnd.ProtoReflect.Descriptor instead.
 func (*WatchSnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{13}
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WatchSnapshotEnd) GetStreamCount() uint64 {
@@ -967,7 +1190,7 @@ type WatchHeartbeat struct {
 
 func (x *WatchHeartbeat) Reset() {
 	*x = WatchHeartbeat{}
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[14]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -979,7 +1202,7 @@ func (x *WatchHeartbeat) String() string {
 func (*WatchHeartbeat) ProtoMessage() {}
 
 func (x *WatchHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[14]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -992,7 +1215,7 @@ func (x *WatchHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHeartbeat.ProtoReflect.Descriptor instead.
 func (*WatchHeartbeat) Descriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{14}
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchHeartbeat) GetServerTime() *timestamppb.Timestamp {
@@ -1019,7 +1242,7 @@ type StreamChange struct {
 
 func (x *StreamChange) Reset() {
 	*x = StreamChange{}
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[15]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1254,7 @@ func (x *StreamChange) String() string {
 func (*StreamChange) ProtoMessage() {}
 
 func (x *StreamChange) ProtoReflect() protoreflect.Message {
-	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[15]
+	mi := &file_frameway_v1_stream_registry_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1267,7 @@ func (x *StreamChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamChange.ProtoReflect.Descriptor instead.
 func (*StreamChange) Descriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{15}
+	return file_frameway_v1_stream_registry_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamChange) GetKind() StreamChangeKind {
@@ -1079,7 +1302,7 @@ var File_frameway_v1_stream_registry_service_proto protoreflect.FileDescriptor
 
 const file_frameway_v1_stream_registry_service_proto_rawDesc = "" +
 	"\n" +
-	")frameway/v1/stream_registry_service.proto\x12\vframeway.v1\x1a\x17frameway/v1/error.proto\x1a\x18frameway/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n" +
+	")frameway/v1/stream_registry_service.proto\x12\vframeway.v1\x1a\x17frameway/v1/error.proto\x1a\x1cframeway/v1/frame_list.proto\x1a\x18frameway/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n" +
 	"\x15RegisterStreamRequest\x12+\n" +
 	"\x06stream\x18\x01 \x01(\v2\x13.frameway.v1.StreamR\x06stream\"E\n" +
 	"\x16RegisterStreamResponse\x12+\n" +
@@ -1111,7 +1334,23 @@ const file_frameway_v1_stream_registry_service_proto_rawDesc = "" +
 	"\rlast_sequence\x18\x01 \x01(\x04R\flastSequence\x122\n" +
 	"\x15removed_queued_frames\x18\x02 \x01(\x04R\x13removedQueuedFrames\x122\n" +
 	"\x15removed_output_frames\x18\x03 \x01(\x04R\x13removedOutputFrames\x120\n" +
-	"\x14removed_dead_letters\x18\x04 \x01(\x04R\x12removedDeadLetters\"\xb6\x01\n" +
+	"\x14removed_dead_letters\x18\x04 \x01(\x04R\x12removedDeadLetters\"\xed\x01\n" +
+	"\x12EraseFramesRequest\x12\x1b\n" +
+	"\tstream_id\x18\x01 \x01(\tR\bstreamId\x12:\n" +
+	"\tsequences\x18\x02 \x01(\v2\x1a.frameway.v1.SequenceRangeH\x00R\tsequences\x12D\n" +
+	"\rreceive_times\x18\x03 \x01(\v2\x1d.frameway.v1.ReceiveTimeRangeH\x00R\freceiveTimes\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reasonB\a\n" +
+	"\x05range\"\xf7\x02\n" +
+	"\x13EraseFramesResponse\x12%\n" +
+	"\x0efirst_sequence\x18\x01 \x01(\x04R\rfirstSequence\x12#\n" +
+	"\rlast_sequence\x18\x02 \x01(\x04R\flastSequence\x126\n" +
+	"\x17erased_processed_frames\x18\x03 \x01(\x04R\x15erasedProcessedFrames\x120\n" +
+	"\x14erased_failed_frames\x18\x04 \x01(\x04R\x12erasedFailedFrames\x12!\n" +
+	"\ferased_bytes\x18\x05 \x01(\x04R\verasedBytes\x12.\n" +
+	"\x13erased_dead_letters\x18\x06 \x01(\x04R\x11erasedDeadLetters\x12#\n" +
+	"\rqueued_frames\x18\a \x01(\x04R\fqueuedFrames\x122\n" +
+	"\x15already_erased_frames\x18\b \x01(\x04R\x13alreadyErasedFrames\"\xb6\x01\n" +
 	"\x13WatchStreamsRequest\x122\n" +
 	"\astreams\x18\x01 \x03(\v2\x18.frameway.v1.StreamMatchR\astreams\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12H\n" +
@@ -1143,13 +1382,14 @@ const file_frameway_v1_stream_registry_service_proto_rawDesc = "" +
 	"\x17STREAM_CHANGE_KIND_LIVE\x10\x03\x12\x1e\n" +
 	"\x1aSTREAM_CHANGE_KIND_STALLED\x10\x04\x12\x1c\n" +
 	"\x18STREAM_CHANGE_KIND_ERROR\x10\x05\x12\x1e\n" +
-	"\x1aSTREAM_CHANGE_KIND_REMOVED\x10\x062\xb1\x04\n" +
+	"\x1aSTREAM_CHANGE_KIND_REMOVED\x10\x062\x88\x05\n" +
 	"\x15StreamRegistryService\x12^\n" +
 	"\x0eRegisterStream\x12\".frameway.v1.RegisterStreamRequest\x1a#.frameway.v1.RegisterStreamResponse\"\x03\x90\x02\x02\x12O\n" +
 	"\tGetStream\x12\x1d.frameway.v1.GetStreamRequest\x1a\x1e.frameway.v1.GetStreamResponse\"\x03\x90\x02\x01\x12U\n" +
 	"\vListStreams\x12\x1f.frameway.v1.ListStreamsRequest\x1a .frameway.v1.ListStreamsResponse\"\x03\x90\x02\x01\x12S\n" +
 	"\fUpdateStream\x12 .frameway.v1.UpdateStreamRequest\x1a!.frameway.v1.UpdateStreamResponse\x12_\n" +
-	"\x10UnregisterStream\x12$.frameway.v1.UnregisterStreamRequest\x1a%.frameway.v1.UnregisterStreamResponse\x12Z\n" +
+	"\x10UnregisterStream\x12$.frameway.v1.UnregisterStreamRequest\x1a%.frameway.v1.UnregisterStreamResponse\x12U\n" +
+	"\vEraseFrames\x12\x1f.frameway.v1.EraseFramesRequest\x1a .frameway.v1.EraseFramesResponse\"\x03\x90\x02\x02\x12Z\n" +
 	"\fWatchStreams\x12 .frameway.v1.WatchStreamsRequest\x1a!.frameway.v1.WatchStreamsResponse\"\x03\x90\x02\x010\x01Bf\n" +
 	"\x13example.frameway.v1B\x1aStreamRegistryServiceProtoP\x01Z+frameway.example/gen/frameway/v1;framewayv1\xa2\x02\x03FWYb\x06proto3"
 
@@ -1166,7 +1406,7 @@ func file_frameway_v1_stream_registry_service_proto_rawDescGZIP() []byte {
 }
 
 var file_frameway_v1_stream_registry_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_frameway_v1_stream_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_frameway_v1_stream_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_frameway_v1_stream_registry_service_proto_goTypes = []any{
 	(StreamChangeKind)(0),            // 0: frameway.v1.StreamChangeKind
 	(*RegisterStreamRequest)(nil),    // 1: frameway.v1.RegisterStreamRequest
@@ -1179,56 +1419,64 @@ var file_frameway_v1_stream_registry_service_proto_goTypes = []any{
 	(*UpdateStreamResponse)(nil),     // 8: frameway.v1.UpdateStreamResponse
 	(*UnregisterStreamRequest)(nil),  // 9: frameway.v1.UnregisterStreamRequest
 	(*UnregisterStreamResponse)(nil), // 10: frameway.v1.UnregisterStreamResponse
-	(*WatchStreamsRequest)(nil),      // 11: frameway.v1.WatchStreamsRequest
-	(*WatchStreamsResponse)(nil),     // 12: frameway.v1.WatchStreamsResponse
-	(*WatchSnapshotStart)(nil),       // 13: frameway.v1.WatchSnapshotStart
-	(*WatchSnapshotEnd)(nil),         // 14: frameway.v1.WatchSnapshotEnd
-	(*WatchHeartbeat)(nil),           // 15: frameway.v1.WatchHeartbeat
-	(*StreamChange)(nil),             // 16: frameway.v1.StreamChange
-	(*Stream)(nil),                   // 17: frameway.v1.Stream
-	(*fieldmaskpb.FieldMask)(nil),    // 18: google.protobuf.FieldMask
-	(*StreamMatch)(nil),              // 19: frameway.v1.StreamMatch
-	(*durationpb.Duration)(nil),      // 20: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),    // 21: google.protobuf.Timestamp
-	(*ItemError)(nil),                // 22: frameway.v1.ItemError
+	(*EraseFramesRequest)(nil),       // 11: frameway.v1.EraseFramesRequest
+	(*EraseFramesResponse)(nil),      // 12: frameway.v1.EraseFramesResponse
+	(*WatchStreamsRequest)(nil),      // 13: frameway.v1.WatchStreamsRequest
+	(*WatchStreamsResponse)(nil),     // 14: frameway.v1.WatchStreamsResponse
+	(*WatchSnapshotStart)(nil),       // 15: frameway.v1.WatchSnapshotStart
+	(*WatchSnapshotEnd)(nil),         // 16: frameway.v1.WatchSnapshotEnd
+	(*WatchHeartbeat)(nil),           // 17: frameway.v1.WatchHeartbeat
+	(*StreamChange)(nil),             // 18: frameway.v1.StreamChange
+	(*Stream)(nil),                   // 19: frameway.v1.Stream
+	(*fieldmaskpb.FieldMask)(nil),    // 20: google.protobuf.FieldMask
+	(*SequenceRange)(nil),            // 21: frameway.v1.SequenceRange
+	(*ReceiveTimeRange)(nil),         // 22: frameway.v1.ReceiveTimeRange
+	(*StreamMatch)(nil),              // 23: frameway.v1.StreamMatch
+	(*durationpb.Duration)(nil),      // 24: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
+	(*ItemError)(nil),                // 26: frameway.v1.ItemError
 }
 var file_frameway_v1_stream_registry_service_proto_depIdxs = []int32{
-	17, // 0: frameway.v1.RegisterStreamRequest.stream:type_name -> frameway.v1.Stream
-	17, // 1: frameway.v1.RegisterStreamResponse.stream:type_name -> frameway.v1.Stream
-	17, // 2: frameway.v1.GetStreamResponse.stream:type_name -> frameway.v1.Stream
-	17, // 3: frameway.v1.ListStreamsResponse.streams:type_name -> frameway.v1.Stream
-	17, // 4: frameway.v1.UpdateStreamRequest.stream:type_name -> frameway.v1.Stream
-	18, // 5: frameway.v1.UpdateStreamRequest.update_mask:type_name -> google.protobuf.FieldMask
-	17, // 6: frameway.v1.UpdateStreamResponse.stream:type_name -> frameway.v1.Stream
-	19, // 7: frameway.v1.WatchStreamsRequest.streams:type_name -> frameway.v1.StreamMatch
-	20, // 8: frameway.v1.WatchStreamsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	13, // 9: frameway.v1.WatchStreamsResponse.snapshot_start:type_name -> frameway.v1.WatchSnapshotStart
-	17, // 10: frameway.v1.WatchStreamsResponse.existing:type_name -> frameway.v1.Stream
-	14, // 11: frameway.v1.WatchStreamsResponse.snapshot_end:type_name -> frameway.v1.WatchSnapshotEnd
-	16, // 12: frameway.v1.WatchStreamsResponse.change:type_name -> frameway.v1.StreamChange
-	15, // 13: frameway.v1.WatchStreamsResponse.heartbeat:type_name -> frameway.v1.WatchHeartbeat
-	21, // 14: frameway.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
-	0,  // 15: frameway.v1.StreamChange.kind:type_name -> frameway.v1.StreamChangeKind
-	17, // 16: frameway.v1.StreamChange.stream:type_name -> frameway.v1.Stream
-	21, // 17: frameway.v1.StreamChange.change_time:type_name -> google.protobuf.Timestamp
-	22, // 18: frameway.v1.StreamChange.error:type_name -> frameway.v1.ItemError
-	1,  // 19: frameway.v1.StreamRegistryService.RegisterStream:input_type -> frameway.v1.RegisterStreamRequest
-	3,  // 20: frameway.v1.StreamRegistryService.GetStream:input_type -> frameway.v1.GetStreamRequest
-	5,  // 21: frameway.v1.StreamRegistryService.ListStreams:input_type -> frameway.v1.ListStreamsRequest
-	7,  // 22: frameway.v1.StreamRegistryService.UpdateStream:input_type -> frameway.v1.UpdateStreamRequest
-	9,  // 23: frameway.v1.StreamRegistryService.UnregisterStream:input_type -> frameway.v1.UnregisterStreamRequest
-	11, // 24: frameway.v1.StreamRegistryService.WatchStreams:input_type -> frameway.v1.WatchStreamsRequest
-	2,  // 25: frameway.v1.StreamRegistryService.RegisterStream:output_type -> frameway.v1.RegisterStreamResponse
-	4,  // 26: frameway.v1.StreamRegistryService.GetStream:output_type -> frameway.v1.GetStreamResponse
-	6,  // 27: frameway.v1.StreamRegistryService.ListStreams:output_type -> frameway.v1.ListStreamsResponse
-	8,  // 28: frameway.v1.StreamRegistryService.UpdateStream:output_type -> frameway.v1.UpdateStreamResponse
-	10, // 29: frameway.v1.StreamRegistryService.UnregisterStream:output_type -> frameway.v1.UnregisterStreamResponse
-	12, // 30: frameway.v1.StreamRegistryService.WatchStreams:output_type -> frameway.v1.WatchStreamsResponse
-	25, // [25:31] is the sub-list for method output_type
-	19, // [19:25] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	19, // 0: frameway.v1.RegisterStreamRequest.stream:type_name -> frameway.v1.Stream
+	19, // 1: frameway.v1.RegisterStreamResponse.stream:type_name -> frameway.v1.Stream
+	19, // 2: frameway.v1.GetStreamResponse.stream:type_name -> frameway.v1.Stream
+	19, // 3: frameway.v1.ListStreamsResponse.streams:type_name -> frameway.v1.Stream
+	19, // 4: frameway.v1.UpdateStreamRequest.stream:type_name -> frameway.v1.Stream
+	20, // 5: frameway.v1.UpdateStreamRequest.update_mask:type_name -> google.protobuf.FieldMask
+	19, // 6: frameway.v1.UpdateStreamResponse.stream:type_name -> frameway.v1.Stream
+	21, // 7: frameway.v1.EraseFramesRequest.sequences:type_name -> frameway.v1.SequenceRange
+	22, // 8: frameway.v1.EraseFramesRequest.receive_times:type_name -> frameway.v1.ReceiveTimeRange
+	23, // 9: frameway.v1.WatchStreamsRequest.streams:type_name -> frameway.v1.StreamMatch
+	24, // 10: frameway.v1.WatchStreamsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	15, // 11: frameway.v1.WatchStreamsResponse.snapshot_start:type_name -> frameway.v1.WatchSnapshotStart
+	19, // 12: frameway.v1.WatchStreamsResponse.existing:type_name -> frameway.v1.Stream
+	16, // 13: frameway.v1.WatchStreamsResponse.snapshot_end:type_name -> frameway.v1.WatchSnapshotEnd
+	18, // 14: frameway.v1.WatchStreamsResponse.change:type_name -> frameway.v1.StreamChange
+	17, // 15: frameway.v1.WatchStreamsResponse.heartbeat:type_name -> frameway.v1.WatchHeartbeat
+	25, // 16: frameway.v1.WatchHeartbeat.server_time:type_name -> google.protobuf.Timestamp
+	0,  // 17: frameway.v1.StreamChange.kind:type_name -> frameway.v1.StreamChangeKind
+	19, // 18: frameway.v1.StreamChange.stream:type_name -> frameway.v1.Stream
+	25, // 19: frameway.v1.StreamChange.change_time:type_name -> google.protobuf.Timestamp
+	26, // 20: frameway.v1.StreamChange.error:type_name -> frameway.v1.ItemError
+	1,  // 21: frameway.v1.StreamRegistryService.RegisterStream:input_type -> frameway.v1.RegisterStreamRequest
+	3,  // 22: frameway.v1.StreamRegistryService.GetStream:input_type -> frameway.v1.GetStreamRequest
+	5,  // 23: frameway.v1.StreamRegistryService.ListStreams:input_type -> frameway.v1.ListStreamsRequest
+	7,  // 24: frameway.v1.StreamRegistryService.UpdateStream:input_type -> frameway.v1.UpdateStreamRequest
+	9,  // 25: frameway.v1.StreamRegistryService.UnregisterStream:input_type -> frameway.v1.UnregisterStreamRequest
+	11, // 26: frameway.v1.StreamRegistryService.EraseFrames:input_type -> frameway.v1.EraseFramesRequest
+	13, // 27: frameway.v1.StreamRegistryService.WatchStreams:input_type -> frameway.v1.WatchStreamsRequest
+	2,  // 28: frameway.v1.StreamRegistryService.RegisterStream:output_type -> frameway.v1.RegisterStreamResponse
+	4,  // 29: frameway.v1.StreamRegistryService.GetStream:output_type -> frameway.v1.GetStreamResponse
+	6,  // 30: frameway.v1.StreamRegistryService.ListStreams:output_type -> frameway.v1.ListStreamsResponse
+	8,  // 31: frameway.v1.StreamRegistryService.UpdateStream:output_type -> frameway.v1.UpdateStreamResponse
+	10, // 32: frameway.v1.StreamRegistryService.UnregisterStream:output_type -> frameway.v1.UnregisterStreamResponse
+	12, // 33: frameway.v1.StreamRegistryService.EraseFrames:output_type -> frameway.v1.EraseFramesResponse
+	14, // 34: frameway.v1.StreamRegistryService.WatchStreams:output_type -> frameway.v1.WatchStreamsResponse
+	28, // [28:35] is the sub-list for method output_type
+	21, // [21:28] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_frameway_v1_stream_registry_service_proto_init() }
@@ -1237,8 +1485,13 @@ func file_frameway_v1_stream_registry_service_proto_init() {
 		return
 	}
 	file_frameway_v1_error_proto_init()
+	file_frameway_v1_frame_list_proto_init()
 	file_frameway_v1_stream_proto_init()
-	file_frameway_v1_stream_registry_service_proto_msgTypes[11].OneofWrappers = []any{
+	file_frameway_v1_stream_registry_service_proto_msgTypes[10].OneofWrappers = []any{
+		(*EraseFramesRequest_Sequences)(nil),
+		(*EraseFramesRequest_ReceiveTimes)(nil),
+	}
+	file_frameway_v1_stream_registry_service_proto_msgTypes[13].OneofWrappers = []any{
 		(*WatchStreamsResponse_SnapshotStart)(nil),
 		(*WatchStreamsResponse_Existing)(nil),
 		(*WatchStreamsResponse_SnapshotEnd)(nil),
@@ -1251,7 +1504,7 @@ func file_frameway_v1_stream_registry_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frameway_v1_stream_registry_service_proto_rawDesc), len(file_frameway_v1_stream_registry_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	StreamRegistryService_ListStreams_FullMethodName      = "/frameway.v1.StreamRegistryService/ListStreams"
 	StreamRegistryService_UpdateStream_FullMethodName     = "/frameway.v1.StreamRegistryService/UpdateStream"
 	StreamRegistryService_UnregisterStream_FullMethodName = "/frameway.v1.StreamRegistryService/UnregisterStream"
+	StreamRegistryService_EraseFrames_FullMethodName      = "/frameway.v1.StreamRegistryService/EraseFrames"
 	StreamRegistryService_WatchStreams_FullMethodName     = "/frameway.v1.StreamRegistryService/WatchStreams"
 )
 
@@ -73,6 +74,26 @@ type StreamRegistryServiceClient interface {
 	//     that was registered in between.
 	//   - Status: NOT_FOUND (STREAM_NOT_FOUND), ABORTED (ETAG_MISMATCH).
 	UnregisterStream(ctx context.Context, in *UnregisterStreamRequest, opts ...grpc.CallOption) (*UnregisterStreamResponse, error)
+	// Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+	// takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+	// (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+	// processed, become such tombstones when it is their turn; their pictures are not published.
+	//
+	// After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+	// wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+	// What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+	// is another frame.
+	//
+	// The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+	// stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+	//
+	//   - Ordering: frames accepted after the call are not touched, even if they are in the range.
+	//   - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+	//     accepted in between.
+	//   - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+	//     and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+	//     touch are kept of a stream).
+	EraseFrames(ctx context.Context, in *EraseFramesRequest, opts ...grpc.CallOption) (*EraseFramesResponse, error)
 	// Sends the registered streams, and then every change.
 	//
 	//   - Ordering: changes of one stream are sent in the order in which they happened. Of several quick changes, only the last
@@ -135,6 +156,16 @@ func (c *streamRegistryServiceClient) UnregisterStream(ctx context.Context, in *
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UnregisterStreamResponse)
 	err := c.cc.Invoke(ctx, StreamRegistryService_UnregisterStream_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *streamRegistryServiceClient) EraseFrames(ctx context.Context, in *EraseFramesRequest, opts ...grpc.CallOption) (*EraseFramesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EraseFramesResponse)
+	err := c.cc.Invoke(ctx, StreamRegistryService_EraseFrames_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +237,26 @@ type StreamRegistryServiceServer interface {
 	//     that was registered in between.
 	//   - Status: NOT_FOUND (STREAM_NOT_FOUND), ABORTED (ETAG_MISMATCH).
 	UnregisterStream(context.Context, *UnregisterStreamRequest) (*UnregisterStreamResponse, error)
+	// Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+	// takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+	// (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+	// processed, become such tombstones when it is their turn; their pictures are not published.
+	//
+	// After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+	// wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+	// What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+	// is another frame.
+	//
+	// The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+	// stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+	//
+	//   - Ordering: frames accepted after the call are not touched, even if they are in the range.
+	//   - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+	//     accepted in between.
+	//   - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+	//     and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+	//     touch are kept of a stream).
+	EraseFrames(context.Context, *EraseFramesRequest) (*EraseFramesResponse, error)
 	// Sends the registered streams, and then every change.
 	//
 	//   - Ordering: changes of one stream are sent in the order in which they happened. Of several quick changes, only the last
@@ -238,6 +289,9 @@ func (UnimplementedStreamRegistryServiceServer) UpdateStream(context.Context, *U
 }
 func (UnimplementedStreamRegistryServiceServer) UnregisterStream(context.Context, *UnregisterStreamRequest) (*UnregisterStreamResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UnregisterStream not implemented")
+}
+func (UnimplementedStreamRegistryServiceServer) EraseFrames(context.Context, *EraseFramesRequest) (*EraseFramesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EraseFrames not implemented")
 }
 func (UnimplementedStreamRegistryServiceServer) WatchStreams(*WatchStreamsRequest, grpc.ServerStreamingServer[WatchStreamsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchStreams not implemented")
@@ -353,6 +407,24 @@ func _StreamRegistryService_UnregisterStream_Handler(srv interface{}, ctx contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StreamRegistryService_EraseFrames_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EraseFramesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StreamRegistryServiceServer).EraseFrames(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StreamRegistryService_EraseFrames_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StreamRegistryServiceServer).EraseFrames(ctx, req.(*EraseFramesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _StreamRegistryService_WatchStreams_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchStreamsRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -390,6 +462,10 @@ var StreamRegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UnregisterStream",
 			Handler:    _StreamRegistryService_UnregisterStream_Handler,
+		},
+		{
+			MethodName: "EraseFrames",
+			Handler:    _StreamRegistryService_EraseFrames_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

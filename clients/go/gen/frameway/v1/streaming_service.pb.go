@@ -2985,8 +2985,8 @@ type GetServerInfoResponse struct {
 	// The version of this API: `frameway.v1`.
 	ApiVersion string `protobuf:"bytes,2,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
 	// The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-	// their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-	// `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+	// their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+	// EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
 	Features []string `protobuf:"bytes,3,rep,name=features,proto3" json:"features,omitempty"`
 	// Names the cluster: all servers that share one store. Sequences, cursors, ack ids, partitions and etags belong to one cluster.
 	// A new store has a new one. Empty = not known, because the backend cannot be reached. At most 64 characters.
@@ -3192,7 +3192,7 @@ var File_frameway_v1_streaming_service_proto protoreflect.FileDescriptor
 
 const file_frameway_v1_streaming_service_proto_rawDesc = "" +
 	"\n" +
-	"#frameway/v1/streaming_service.proto\x12\vframeway.v1\x1a\x17frameway/v1/error.proto\x1a\x17frameway/v1/frame.proto\x1a!frameway/v1/processed_frame.proto\x1a\x18frameway/v1/server.proto\x1a\x1eframeway/v1/subscription.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n" +
+	"#frameway/v1/streaming_service.proto\x12\vframeway.v1\x1a\x17frameway/v1/error.proto\x1a\x17frameway/v1/frame.proto\x1a\x1cframeway/v1/frame_list.proto\x1a!frameway/v1/processed_frame.proto\x1a\x18frameway/v1/server.proto\x1a\x1eframeway/v1/subscription.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n" +
 	"\x17SubmitFrameBatchRequest\x12*\n" +
 	"\x06frames\x18\x01 \x03(\v2\x12.frameway.v1.FrameR\x06frames\"N\n" +
 	"\x18SubmitFrameBatchResponse\x122\n" +
@@ -3413,7 +3413,7 @@ const file_frameway_v1_streaming_service_proto_rawDesc = "" +
 	"\x19MISSING_REASON_NO_PICTURE\x10\x06\x12\x1f\n" +
 	"\x1bMISSING_REASON_UNREGISTERED\x10\a\x12\x19\n" +
 	"\x15MISSING_REASON_ERASED\x10\b\x12 \n" +
-	"\x1cMISSING_REASON_NOT_PERMITTED\x10\t2\xc8\a\n" +
+	"\x1cMISSING_REASON_NOT_PERMITTED\x10\t2\x9c\b\n" +
 	"\x10StreamingService\x12_\n" +
 	"\x10SubmitFrameBatch\x12$.frameway.v1.SubmitFrameBatchRequest\x1a%.frameway.v1.SubmitFrameBatchResponse\x12W\n" +
 	"\fSubmitFrames\x12 .frameway.v1.SubmitFramesRequest\x1a!.frameway.v1.SubmitFramesResponse(\x010\x01\x12c\n" +
@@ -3423,7 +3423,9 @@ const file_frameway_v1_streaming_service_proto_rawDesc = "" +
 	"\fRejectFrames\x12 .frameway.v1.RejectFramesRequest\x1a!.frameway.v1.RejectFramesResponse\"\x03\x90\x02\x02\x12g\n" +
 	"\x11ExtendAckDeadline\x12%.frameway.v1.ExtendAckDeadlineRequest\x1a&.frameway.v1.ExtendAckDeadlineResponse\"\x03\x90\x02\x02\x12O\n" +
 	"\tGetFrames\x12\x1d.frameway.v1.GetFramesRequest\x1a\x1e.frameway.v1.GetFramesResponse\"\x03\x90\x02\x01\x12a\n" +
-	"\x0fGetLatestFrames\x12#.frameway.v1.GetLatestFramesRequest\x1a$.frameway.v1.GetLatestFramesResponse\"\x03\x90\x02\x01\x12[\n" +
+	"\x0fGetLatestFrames\x12#.frameway.v1.GetLatestFramesRequest\x1a$.frameway.v1.GetLatestFramesResponse\"\x03\x90\x02\x01\x12R\n" +
+	"\n" +
+	"ListFrames\x12\x1e.frameway.v1.ListFramesRequest\x1a\x1f.frameway.v1.ListFramesResponse\"\x03\x90\x02\x01\x12[\n" +
 	"\rGetServerInfo\x12!.frameway.v1.GetServerInfoRequest\x1a\".frameway.v1.GetServerInfoResponse\"\x03\x90\x02\x01Ba\n" +
 	"\x13example.frameway.v1B\x15StreamingServiceProtoP\x01Z+frameway.example/gen/frameway/v1;framewayv1\xa2\x02\x03FWYb\x06proto3"
 
@@ -3504,6 +3506,8 @@ var file_frameway_v1_streaming_service_proto_goTypes = []any{
 	(*ServerDefaults)(nil),            // 59: frameway.v1.ServerDefaults
 	(BackendKind)(0),                  // 60: frameway.v1.BackendKind
 	(Durability)(0),                   // 61: frameway.v1.Durability
+	(*ListFramesRequest)(nil),         // 62: frameway.v1.ListFramesRequest
+	(*ListFramesResponse)(nil),        // 63: frameway.v1.ListFramesResponse
 }
 var file_frameway_v1_streaming_service_proto_depIdxs = []int32{
 	44, // 0: frameway.v1.SubmitFrameBatchRequest.frames:type_name -> frameway.v1.Frame
@@ -3588,19 +3592,21 @@ var file_frameway_v1_streaming_service_proto_depIdxs = []int32{
 	33, // 79: frameway.v1.StreamingService.ExtendAckDeadline:input_type -> frameway.v1.ExtendAckDeadlineRequest
 	36, // 80: frameway.v1.StreamingService.GetFrames:input_type -> frameway.v1.GetFramesRequest
 	39, // 81: frameway.v1.StreamingService.GetLatestFrames:input_type -> frameway.v1.GetLatestFramesRequest
-	42, // 82: frameway.v1.StreamingService.GetServerInfo:input_type -> frameway.v1.GetServerInfoRequest
-	2,  // 83: frameway.v1.StreamingService.SubmitFrameBatch:output_type -> frameway.v1.SubmitFrameBatchResponse
-	6,  // 84: frameway.v1.StreamingService.SubmitFrames:output_type -> frameway.v1.SubmitFramesResponse
-	14, // 85: frameway.v1.StreamingService.SubscribeFrames:output_type -> frameway.v1.SubscribeFramesResponse
-	21, // 86: frameway.v1.StreamingService.ConsumeFrames:output_type -> frameway.v1.ConsumeFramesResponse
-	29, // 87: frameway.v1.StreamingService.AcknowledgeFrames:output_type -> frameway.v1.AcknowledgeFramesResponse
-	32, // 88: frameway.v1.StreamingService.RejectFrames:output_type -> frameway.v1.RejectFramesResponse
-	34, // 89: frameway.v1.StreamingService.ExtendAckDeadline:output_type -> frameway.v1.ExtendAckDeadlineResponse
-	37, // 90: frameway.v1.StreamingService.GetFrames:output_type -> frameway.v1.GetFramesResponse
-	40, // 91: frameway.v1.StreamingService.GetLatestFrames:output_type -> frameway.v1.GetLatestFramesResponse
-	43, // 92: frameway.v1.StreamingService.GetServerInfo:output_type -> frameway.v1.GetServerInfoResponse
-	83, // [83:93] is the sub-list for method output_type
-	73, // [73:83] is the sub-list for method input_type
+	62, // 82: frameway.v1.StreamingService.ListFrames:input_type -> frameway.v1.ListFramesRequest
+	42, // 83: frameway.v1.StreamingService.GetServerInfo:input_type -> frameway.v1.GetServerInfoRequest
+	2,  // 84: frameway.v1.StreamingService.SubmitFrameBatch:output_type -> frameway.v1.SubmitFrameBatchResponse
+	6,  // 85: frameway.v1.StreamingService.SubmitFrames:output_type -> frameway.v1.SubmitFramesResponse
+	14, // 86: frameway.v1.StreamingService.SubscribeFrames:output_type -> frameway.v1.SubscribeFramesResponse
+	21, // 87: frameway.v1.StreamingService.ConsumeFrames:output_type -> frameway.v1.ConsumeFramesResponse
+	29, // 88: frameway.v1.StreamingService.AcknowledgeFrames:output_type -> frameway.v1.AcknowledgeFramesResponse
+	32, // 89: frameway.v1.StreamingService.RejectFrames:output_type -> frameway.v1.RejectFramesResponse
+	34, // 90: frameway.v1.StreamingService.ExtendAckDeadline:output_type -> frameway.v1.ExtendAckDeadlineResponse
+	37, // 91: frameway.v1.StreamingService.GetFrames:output_type -> frameway.v1.GetFramesResponse
+	40, // 92: frameway.v1.StreamingService.GetLatestFrames:output_type -> frameway.v1.GetLatestFramesResponse
+	63, // 93: frameway.v1.StreamingService.ListFrames:output_type -> frameway.v1.ListFramesResponse
+	43, // 94: frameway.v1.StreamingService.GetServerInfo:output_type -> frameway.v1.GetServerInfoResponse
+	84, // [84:95] is the sub-list for method output_type
+	73, // [73:84] is the sub-list for method input_type
 	73, // [73:73] is the sub-list for extension type_name
 	73, // [73:73] is the sub-list for extension extendee
 	0,  // [0:73] is the sub-list for field type_name
@@ -3613,6 +3619,7 @@ func file_frameway_v1_streaming_service_proto_init() {
 	}
 	file_frameway_v1_error_proto_init()
 	file_frameway_v1_frame_proto_init()
+	file_frameway_v1_frame_list_proto_init()
 	file_frameway_v1_processed_frame_proto_init()
 	file_frameway_v1_server_proto_init()
 	file_frameway_v1_subscription_proto_init()

@@ -28,6 +28,7 @@ const (
 	StreamingService_ExtendAckDeadline_FullMethodName = "/frameway.v1.StreamingService/ExtendAckDeadline"
 	StreamingService_GetFrames_FullMethodName         = "/frameway.v1.StreamingService/GetFrames"
 	StreamingService_GetLatestFrames_FullMethodName   = "/frameway.v1.StreamingService/GetLatestFrames"
+	StreamingService_ListFrames_FullMethodName        = "/frameway.v1.StreamingService/ListFrames"
 	StreamingService_GetServerInfo_FullMethodName     = "/frameway.v1.StreamingService/GetServerInfo"
 )
 
@@ -175,6 +176,15 @@ type StreamingServiceClient interface {
 	// - Retry: safe, reads only.
 	// - Status: OK with a result for each stream, also for unknown ones. INVALID_ARGUMENT (TOO_MANY_ITEMS).
 	GetLatestFrames(ctx context.Context, in *GetLatestFramesRequest, opts ...grpc.CallOption) (*GetLatestFramesResponse, error)
+	// Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+	// those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+	// `list_frames`.
+	//
+	//   - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+	//     gaps of the later one.
+	//   - Retry: safe, reads only.
+	//   - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+	ListFrames(ctx context.Context, in *ListFramesRequest, opts ...grpc.CallOption) (*ListFramesResponse, error)
 	// Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
 	//
 	// - Ordering: none.
@@ -296,6 +306,16 @@ func (c *streamingServiceClient) GetLatestFrames(ctx context.Context, in *GetLat
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetLatestFramesResponse)
 	err := c.cc.Invoke(ctx, StreamingService_GetLatestFrames_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *streamingServiceClient) ListFrames(ctx context.Context, in *ListFramesRequest, opts ...grpc.CallOption) (*ListFramesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListFramesResponse)
+	err := c.cc.Invoke(ctx, StreamingService_ListFrames_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -456,6 +476,15 @@ type StreamingServiceServer interface {
 	// - Retry: safe, reads only.
 	// - Status: OK with a result for each stream, also for unknown ones. INVALID_ARGUMENT (TOO_MANY_ITEMS).
 	GetLatestFrames(context.Context, *GetLatestFramesRequest) (*GetLatestFramesResponse, error)
+	// Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+	// those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+	// `list_frames`.
+	//
+	//   - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+	//     gaps of the later one.
+	//   - Retry: safe, reads only.
+	//   - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+	ListFrames(context.Context, *ListFramesRequest) (*ListFramesResponse, error)
 	// Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
 	//
 	// - Ordering: none.
@@ -498,6 +527,9 @@ func (UnimplementedStreamingServiceServer) GetFrames(context.Context, *GetFrames
 }
 func (UnimplementedStreamingServiceServer) GetLatestFrames(context.Context, *GetLatestFramesRequest) (*GetLatestFramesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetLatestFrames not implemented")
+}
+func (UnimplementedStreamingServiceServer) ListFrames(context.Context, *ListFramesRequest) (*ListFramesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListFrames not implemented")
 }
 func (UnimplementedStreamingServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
@@ -660,6 +692,24 @@ func _StreamingService_GetLatestFrames_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StreamingService_ListFrames_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListFramesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StreamingServiceServer).ListFrames(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StreamingService_ListFrames_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StreamingServiceServer).ListFrames(ctx, req.(*ListFramesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _StreamingService_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetServerInfoRequest)
 	if err := dec(in); err != nil {
@@ -708,6 +758,10 @@ var StreamingService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetLatestFrames",
 			Handler:    _StreamingService_GetLatestFrames_Handler,
+		},
+		{
+			MethodName: "ListFrames",
+			Handler:    _StreamingService_ListFrames_Handler,
 		},
 		{
 			MethodName: "GetServerInfo",

@@ -111,7 +111,7 @@ const (
 	GapReason_GAP_REASON_UNREGISTERED GapReason = 11
 	// The cursor is from another store, or from before a store was emptied. How much is missing is not known.
 	GapReason_GAP_REASON_STORE_REPLACED GapReason = 12
-	// They were erased. Not sent yet.
+	// They were erased (TOMBSTONE_OUTCOME_ERASED).
 	GapReason_GAP_REASON_ERASED GapReason = 13
 	// The caller may not read them. Not sent yet.
 	GapReason_GAP_REASON_NOT_PERMITTED GapReason = 14

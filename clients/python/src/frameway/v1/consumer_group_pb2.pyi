@@ -266,7 +266,7 @@ class ConsumerGroupStatus(google.protobuf.message.Message):
     dead_letter_frames: builtins.int
     """The number of frames that became dead letters."""
     lost_to_retention_frames: builtins.int
-    """The number of frames that retention removed unacknowledged."""
+    """The number of frames that retention or an erasure removed unacknowledged."""
     @property
     def members(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ConsumerGroupMember]:
         """The members connected now, by member id. At most 1,000."""

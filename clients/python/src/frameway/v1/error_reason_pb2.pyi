@@ -156,6 +156,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """The server does not offer the RPC or the kind of message, or the message is compressed. UNIMPLEMENTED."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 104
     """A fault of the server. Report it with the request id (google.rpc.RequestInfo). INTERNAL; ItemError."""
+    ERROR_REASON_ERASURE_PENDING: _ErrorReason.ValueType  # 106
+    """The erasure is stored, and no worker has completed it yet. Call again, until it answers. UNAVAILABLE with RetryInfo.
+    Metadata: stream_id.
+    """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 105
     """The call's deadline passed at the server. Without this reason the client itself made the status. DEADLINE_EXCEEDED."""
     ERROR_REASON_CURSOR_INVALID: _ErrorReason.ValueType  # 120
@@ -223,7 +227,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     DeadLetter.
     """
     ERROR_REASON_ERASED: _ErrorReason.ValueType  # 156
-    """The frame was erased. Tombstone. Not sent yet."""
+    """The frame was erased. Tombstone."""
     ERROR_REASON_DELIVERY_ATTEMPTS_EXHAUSTED: _ErrorReason.ValueType  # 160
     """The group used all delivery attempts for the frame, and nobody acknowledged it. DeadLetter; ItemError for a late ack.
     Metadata: field.
@@ -385,6 +389,10 @@ ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 103
 """The server does not offer the RPC or the kind of message, or the message is compressed. UNIMPLEMENTED."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 104
 """A fault of the server. Report it with the request id (google.rpc.RequestInfo). INTERNAL; ItemError."""
+ERROR_REASON_ERASURE_PENDING: ErrorReason.ValueType  # 106
+"""The erasure is stored, and no worker has completed it yet. Call again, until it answers. UNAVAILABLE with RetryInfo.
+Metadata: stream_id.
+"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 105
 """The call's deadline passed at the server. Without this reason the client itself made the status. DEADLINE_EXCEEDED."""
 ERROR_REASON_CURSOR_INVALID: ErrorReason.ValueType  # 120
@@ -452,7 +460,7 @@ ERROR_REASON_WORKER_EXHAUSTED: ErrorReason.ValueType  # 155
 DeadLetter.
 """
 ERROR_REASON_ERASED: ErrorReason.ValueType  # 156
-"""The frame was erased. Tombstone. Not sent yet."""
+"""The frame was erased. Tombstone."""
 ERROR_REASON_DELIVERY_ATTEMPTS_EXHAUSTED: ErrorReason.ValueType  # 160
 """The group used all delivery attempts for the frame, and nobody acknowledged it. DeadLetter; ItemError for a late ack.
 Metadata: field.

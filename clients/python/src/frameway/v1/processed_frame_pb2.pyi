@@ -85,6 +85,8 @@ class _OmittedReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """The rendition could not be made from the processed picture."""
     OMITTED_REASON_NOT_PERMITTED: _OmittedReason.ValueType  # 8
     """The caller may not read this picture."""
+    OMITTED_REASON_ERASED: _OmittedReason.ValueType  # 9
+    """The frame was erased while the picture was being read."""
 
 class OmittedReason(_OmittedReason, metaclass=_OmittedReasonEnumTypeWrapper):
     """Says why a requested picture is not in the message. New values may be added."""
@@ -109,6 +111,8 @@ OMITTED_REASON_RENDITION_FAILED: OmittedReason.ValueType  # 7
 """The rendition could not be made from the processed picture."""
 OMITTED_REASON_NOT_PERMITTED: OmittedReason.ValueType  # 8
 """The caller may not read this picture."""
+OMITTED_REASON_ERASED: OmittedReason.ValueType  # 9
+"""The frame was erased while the picture was being read."""
 Global___OmittedReason: typing_extensions.TypeAlias = OmittedReason
 
 class _ReencodeOutcome:
@@ -352,7 +356,7 @@ class _TombstoneOutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrappe
     TOMBSTONE_OUTCOME_PURGED: _TombstoneOutcome.ValueType  # 3
     """An operator purged it from the work queue."""
     TOMBSTONE_OUTCOME_ERASED: _TombstoneOutcome.ValueType  # 4
-    """It was erased. Not sent yet."""
+    """It was erased (StreamRegistryService.EraseFrames)."""
 
 class TombstoneOutcome(_TombstoneOutcome, metaclass=_TombstoneOutcomeEnumTypeWrapper):
     """Says why an accepted frame has no picture. New values may be added."""
@@ -366,7 +370,7 @@ TOMBSTONE_OUTCOME_DROPPED: TombstoneOutcome.ValueType  # 2
 TOMBSTONE_OUTCOME_PURGED: TombstoneOutcome.ValueType  # 3
 """An operator purged it from the work queue."""
 TOMBSTONE_OUTCOME_ERASED: TombstoneOutcome.ValueType  # 4
-"""It was erased. Not sent yet."""
+"""It was erased (StreamRegistryService.EraseFrames)."""
 Global___TombstoneOutcome: typing_extensions.TypeAlias = TombstoneOutcome
 
 @typing.final

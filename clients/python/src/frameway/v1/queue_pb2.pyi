@@ -118,7 +118,7 @@ Global___Queue: typing_extensions.TypeAlias = Queue
 @typing.final
 class FrameAccount(google.protobuf.message.Message):
     """Counts what became of frames, for a stream since it was registered (with the frames from before that were still queued then),
-    for a queue since its data began. accepted = processed + failed + dropped + purged + removed + queued.
+    for a queue since its data began. accepted = processed + failed + dropped + purged + erased + removed + queued.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -135,12 +135,13 @@ class FrameAccount(google.protobuf.message.Message):
     ACCEPTED_BYTES_FIELD_NUMBER: builtins.int
     OUTPUT_BYTES_FIELD_NUMBER: builtins.int
     OVER_BUDGET_FRAMES_FIELD_NUMBER: builtins.int
+    ERASED_FRAMES_FIELD_NUMBER: builtins.int
     accepted_frames: builtins.int
     """Frames that got a sequence."""
     processed_frames: builtins.int
-    """Frames published with a picture."""
+    """Frames published with a picture, without those that were erased since."""
     failed_frames: builtins.int
-    """Frames published as tombstones, FAILED."""
+    """Frames published as tombstones, FAILED, without those that were erased since."""
     dropped_frames: builtins.int
     """Frames published as tombstones, DROPPED."""
     purged_frames: builtins.int
@@ -159,6 +160,8 @@ class FrameAccount(google.protobuf.message.Message):
     """The bytes of the published pictures."""
     over_budget_frames: builtins.int
     """Processed frames over their stream's budget of bytes (ProcessedFrame.over_budget)."""
+    erased_frames: builtins.int
+    """Frames that were erased: their tombstones are ERASED."""
     def __init__(
         self,
         *,
@@ -174,8 +177,9 @@ class FrameAccount(google.protobuf.message.Message):
         accepted_bytes: builtins.int = ...,
         output_bytes: builtins.int = ...,
         over_budget_frames: builtins.int = ...,
+        erased_frames: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["accepted_bytes", b"accepted_bytes", "accepted_frames", b"accepted_frames", "dropped_frames", b"dropped_frames", "duplicate_frames", b"duplicate_frames", "failed_frames", b"failed_frames", "output_bytes", b"output_bytes", "over_budget_frames", b"over_budget_frames", "processed_frames", b"processed_frames", "purged_frames", b"purged_frames", "queued_frames", b"queued_frames", "rejected_frames", b"rejected_frames", "removed_frames", b"removed_frames"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_bytes", b"accepted_bytes", "accepted_frames", b"accepted_frames", "dropped_frames", b"dropped_frames", "duplicate_frames", b"duplicate_frames", "erased_frames", b"erased_frames", "failed_frames", b"failed_frames", "output_bytes", b"output_bytes", "over_budget_frames", b"over_budget_frames", "processed_frames", b"processed_frames", "purged_frames", b"purged_frames", "queued_frames", b"queued_frames", "rejected_frames", b"rejected_frames", "removed_frames", b"removed_frames"]) -> None: ...
 
 Global___FrameAccount: typing_extensions.TypeAlias = FrameAccount
 

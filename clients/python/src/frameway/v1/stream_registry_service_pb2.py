@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from frameway.v1 import error_pb2 as frameway_dot_v1_dot_error__pb2
+from frameway.v1 import frame_list_pb2 as frameway_dot_v1_dot_frame__list__pb2
 from frameway.v1 import stream_pb2 as frameway_dot_v1_dot_stream__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)frameway/v1/stream_registry_service.proto\x12\x0b\x66rameway.v1\x1a\x17\x66rameway/v1/error.proto\x1a\x18\x66rameway/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n\x15RegisterStreamRequest\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"E\n\x16RegisterStreamResponse\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"/\n\x10GetStreamRequest\x12\x1b\n\tstream_id\x18\x01 \x01(\tR\x08streamId\"@\n\x11GetStreamResponse\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"h\n\x12ListStreamsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x03 \x01(\tR\x06\x66ilter\"l\n\x13ListStreamsResponse\x12-\n\x07streams\x18\x01 \x03(\x0b\x32\x13.frameway.v1.StreamR\x07streams\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x97\x01\n\x13UpdateStreamRequest\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"C\n\x14UpdateStreamResponse\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"b\n\x17UnregisterStreamRequest\x12\x1b\n\tstream_id\x18\x01 \x01(\tR\x08streamId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\xd9\x01\n\x18UnregisterStreamResponse\x12#\n\rlast_sequence\x18\x01 \x01(\x04R\x0clastSequence\x12\x32\n\x15removed_queued_frames\x18\x02 \x01(\x04R\x13removedQueuedFrames\x12\x32\n\x15removed_output_frames\x18\x03 \x01(\x04R\x13removedOutputFrames\x12\x30\n\x14removed_dead_letters\x18\x04 \x01(\x04R\x12removedDeadLetters\"\xb6\x01\n\x13WatchStreamsRequest\x12\x32\n\x07streams\x18\x01 \x03(\x0b\x32\x18.frameway.v1.StreamMatchR\x07streams\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12H\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\"\xf5\x02\n\x14WatchStreamsResponse\x12H\n\x0esnapshot_start\x18\x01 \x01(\x0b\x32\x1f.frameway.v1.WatchSnapshotStartH\x00R\rsnapshotStart\x12\x31\n\x08\x65xisting\x18\x02 \x01(\x0b\x32\x13.frameway.v1.StreamH\x00R\x08\x65xisting\x12\x42\n\x0csnapshot_end\x18\x03 \x01(\x0b\x32\x1d.frameway.v1.WatchSnapshotEndH\x00R\x0bsnapshotEnd\x12\x33\n\x06\x63hange\x18\x04 \x01(\x0b\x32\x19.frameway.v1.StreamChangeH\x00R\x06\x63hange\x12;\n\theartbeat\x18\x05 \x01(\x0b\x32\x1b.frameway.v1.WatchHeartbeatH\x00R\theartbeat\x12!\n\x0cresume_token\x18\x06 \x01(\tR\x0bresumeTokenB\x07\n\x05\x65vent\"\x14\n\x12WatchSnapshotStart\"5\n\x10WatchSnapshotEnd\x12!\n\x0cstream_count\x18\x01 \x01(\x04R\x0bstreamCount\"M\n\x0eWatchHeartbeat\x12;\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"\xd9\x01\n\x0cStreamChange\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.frameway.v1.StreamChangeKindR\x04kind\x12+\n\x06stream\x18\x02 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\x12;\n\x0b\x63hange_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nchangeTime\x12,\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x16.frameway.v1.ItemErrorR\x05\x65rror*\xf4\x01\n\x10StreamChangeKind\x12\"\n\x1eSTREAM_CHANGE_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dSTREAM_CHANGE_KIND_REGISTERED\x10\x01\x12\x1e\n\x1aSTREAM_CHANGE_KIND_UPDATED\x10\x02\x12\x1b\n\x17STREAM_CHANGE_KIND_LIVE\x10\x03\x12\x1e\n\x1aSTREAM_CHANGE_KIND_STALLED\x10\x04\x12\x1c\n\x18STREAM_CHANGE_KIND_ERROR\x10\x05\x12\x1e\n\x1aSTREAM_CHANGE_KIND_REMOVED\x10\x06\x32\xb1\x04\n\x15StreamRegistryService\x12^\n\x0eRegisterStream\x12\".frameway.v1.RegisterStreamRequest\x1a#.frameway.v1.RegisterStreamResponse\"\x03\x90\x02\x02\x12O\n\tGetStream\x12\x1d.frameway.v1.GetStreamRequest\x1a\x1e.frameway.v1.GetStreamResponse\"\x03\x90\x02\x01\x12U\n\x0bListStreams\x12\x1f.frameway.v1.ListStreamsRequest\x1a .frameway.v1.ListStreamsResponse\"\x03\x90\x02\x01\x12S\n\x0cUpdateStream\x12 .frameway.v1.UpdateStreamRequest\x1a!.frameway.v1.UpdateStreamResponse\x12_\n\x10UnregisterStream\x12$.frameway.v1.UnregisterStreamRequest\x1a%.frameway.v1.UnregisterStreamResponse\x12Z\n\x0cWatchStreams\x12 .frameway.v1.WatchStreamsRequest\x1a!.frameway.v1.WatchStreamsResponse\"\x03\x90\x02\x01\x30\x01\x42\x66\n\x13\x65xample.frameway.v1B\x1aStreamRegistryServiceProtoP\x01Z+frameway.example/gen/frameway/v1;framewayv1\xa2\x02\x03\x46WYb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)frameway/v1/stream_registry_service.proto\x12\x0b\x66rameway.v1\x1a\x17\x66rameway/v1/error.proto\x1a\x1c\x66rameway/v1/frame_list.proto\x1a\x18\x66rameway/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n\x15RegisterStreamRequest\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"E\n\x16RegisterStreamResponse\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"/\n\x10GetStreamRequest\x12\x1b\n\tstream_id\x18\x01 \x01(\tR\x08streamId\"@\n\x11GetStreamResponse\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"h\n\x12ListStreamsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x03 \x01(\tR\x06\x66ilter\"l\n\x13ListStreamsResponse\x12-\n\x07streams\x18\x01 \x03(\x0b\x32\x13.frameway.v1.StreamR\x07streams\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x97\x01\n\x13UpdateStreamRequest\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"C\n\x14UpdateStreamResponse\x12+\n\x06stream\x18\x01 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\"b\n\x17UnregisterStreamRequest\x12\x1b\n\tstream_id\x18\x01 \x01(\tR\x08streamId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\xd9\x01\n\x18UnregisterStreamResponse\x12#\n\rlast_sequence\x18\x01 \x01(\x04R\x0clastSequence\x12\x32\n\x15removed_queued_frames\x18\x02 \x01(\x04R\x13removedQueuedFrames\x12\x32\n\x15removed_output_frames\x18\x03 \x01(\x04R\x13removedOutputFrames\x12\x30\n\x14removed_dead_letters\x18\x04 \x01(\x04R\x12removedDeadLetters\"\xed\x01\n\x12\x45raseFramesRequest\x12\x1b\n\tstream_id\x18\x01 \x01(\tR\x08streamId\x12:\n\tsequences\x18\x02 \x01(\x0b\x32\x1a.frameway.v1.SequenceRangeH\x00R\tsequences\x12\x44\n\rreceive_times\x18\x03 \x01(\x0b\x32\x1d.frameway.v1.ReceiveTimeRangeH\x00R\x0creceiveTimes\x12\x17\n\x07\x64ry_run\x18\x04 \x01(\x08R\x06\x64ryRun\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reasonB\x07\n\x05range\"\xf7\x02\n\x13\x45raseFramesResponse\x12%\n\x0e\x66irst_sequence\x18\x01 \x01(\x04R\rfirstSequence\x12#\n\rlast_sequence\x18\x02 \x01(\x04R\x0clastSequence\x12\x36\n\x17\x65rased_processed_frames\x18\x03 \x01(\x04R\x15\x65rasedProcessedFrames\x12\x30\n\x14\x65rased_failed_frames\x18\x04 \x01(\x04R\x12\x65rasedFailedFrames\x12!\n\x0c\x65rased_bytes\x18\x05 \x01(\x04R\x0b\x65rasedBytes\x12.\n\x13\x65rased_dead_letters\x18\x06 \x01(\x04R\x11\x65rasedDeadLetters\x12#\n\rqueued_frames\x18\x07 \x01(\x04R\x0cqueuedFrames\x12\x32\n\x15\x61lready_erased_frames\x18\x08 \x01(\x04R\x13\x61lreadyErasedFrames\"\xb6\x01\n\x13WatchStreamsRequest\x12\x32\n\x07streams\x18\x01 \x03(\x0b\x32\x18.frameway.v1.StreamMatchR\x07streams\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12H\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\"\xf5\x02\n\x14WatchStreamsResponse\x12H\n\x0esnapshot_start\x18\x01 \x01(\x0b\x32\x1f.frameway.v1.WatchSnapshotStartH\x00R\rsnapshotStart\x12\x31\n\x08\x65xisting\x18\x02 \x01(\x0b\x32\x13.frameway.v1.StreamH\x00R\x08\x65xisting\x12\x42\n\x0csnapshot_end\x18\x03 \x01(\x0b\x32\x1d.frameway.v1.WatchSnapshotEndH\x00R\x0bsnapshotEnd\x12\x33\n\x06\x63hange\x18\x04 \x01(\x0b\x32\x19.frameway.v1.StreamChangeH\x00R\x06\x63hange\x12;\n\theartbeat\x18\x05 \x01(\x0b\x32\x1b.frameway.v1.WatchHeartbeatH\x00R\theartbeat\x12!\n\x0cresume_token\x18\x06 \x01(\tR\x0bresumeTokenB\x07\n\x05\x65vent\"\x14\n\x12WatchSnapshotStart\"5\n\x10WatchSnapshotEnd\x12!\n\x0cstream_count\x18\x01 \x01(\x04R\x0bstreamCount\"M\n\x0eWatchHeartbeat\x12;\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\"\xd9\x01\n\x0cStreamChange\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.frameway.v1.StreamChangeKindR\x04kind\x12+\n\x06stream\x18\x02 \x01(\x0b\x32\x13.frameway.v1.StreamR\x06stream\x12;\n\x0b\x63hange_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nchangeTime\x12,\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x16.frameway.v1.ItemErrorR\x05\x65rror*\xf4\x01\n\x10StreamChangeKind\x12\"\n\x1eSTREAM_CHANGE_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dSTREAM_CHANGE_KIND_REGISTERED\x10\x01\x12\x1e\n\x1aSTREAM_CHANGE_KIND_UPDATED\x10\x02\x12\x1b\n\x17STREAM_CHANGE_KIND_LIVE\x10\x03\x12\x1e\n\x1aSTREAM_CHANGE_KIND_STALLED\x10\x04\x12\x1c\n\x18STREAM_CHANGE_KIND_ERROR\x10\x05\x12\x1e\n\x1aSTREAM_CHANGE_KIND_REMOVED\x10\x06\x32\x88\x05\n\x15StreamRegistryService\x12^\n\x0eRegisterStream\x12\".frameway.v1.RegisterStreamRequest\x1a#.frameway.v1.RegisterStreamResponse\"\x03\x90\x02\x02\x12O\n\tGetStream\x12\x1d.frameway.v1.GetStreamRequest\x1a\x1e.frameway.v1.GetStreamResponse\"\x03\x90\x02\x01\x12U\n\x0bListStreams\x12\x1f.frameway.v1.ListStreamsRequest\x1a .frameway.v1.ListStreamsResponse\"\x03\x90\x02\x01\x12S\n\x0cUpdateStream\x12 .frameway.v1.UpdateStreamRequest\x1a!.frameway.v1.UpdateStreamResponse\x12_\n\x10UnregisterStream\x12$.frameway.v1.UnregisterStreamRequest\x1a%.frameway.v1.UnregisterStreamResponse\x12U\n\x0b\x45raseFrames\x12\x1f.frameway.v1.EraseFramesRequest\x1a .frameway.v1.EraseFramesResponse\"\x03\x90\x02\x02\x12Z\n\x0cWatchStreams\x12 .frameway.v1.WatchStreamsRequest\x1a!.frameway.v1.WatchStreamsResponse\"\x03\x90\x02\x01\x30\x01\x42\x66\n\x13\x65xample.frameway.v1B\x1aStreamRegistryServiceProtoP\x01Z+frameway.example/gen/frameway/v1;framewayv1\xa2\x02\x03\x46WYb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,42 +44,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMREGISTRYSERVICE'].methods_by_name['GetStream']._serialized_options = b'\220\002\001'
   _globals['_STREAMREGISTRYSERVICE'].methods_by_name['ListStreams']._loaded_options = None
   _globals['_STREAMREGISTRYSERVICE'].methods_by_name['ListStreams']._serialized_options = b'\220\002\001'
+  _globals['_STREAMREGISTRYSERVICE'].methods_by_name['EraseFrames']._loaded_options = None
+  _globals['_STREAMREGISTRYSERVICE'].methods_by_name['EraseFrames']._serialized_options = b'\220\002\002'
   _globals['_STREAMREGISTRYSERVICE'].methods_by_name['WatchStreams']._loaded_options = None
   _globals['_STREAMREGISTRYSERVICE'].methods_by_name['WatchStreams']._serialized_options = b'\220\002\001'
-  _globals['_STREAMCHANGEKIND']._serialized_start=2161
-  _globals['_STREAMCHANGEKIND']._serialized_end=2405
-  _globals['_REGISTERSTREAMREQUEST']._serialized_start=208
-  _globals['_REGISTERSTREAMREQUEST']._serialized_end=276
-  _globals['_REGISTERSTREAMRESPONSE']._serialized_start=278
-  _globals['_REGISTERSTREAMRESPONSE']._serialized_end=347
-  _globals['_GETSTREAMREQUEST']._serialized_start=349
-  _globals['_GETSTREAMREQUEST']._serialized_end=396
-  _globals['_GETSTREAMRESPONSE']._serialized_start=398
-  _globals['_GETSTREAMRESPONSE']._serialized_end=462
-  _globals['_LISTSTREAMSREQUEST']._serialized_start=464
-  _globals['_LISTSTREAMSREQUEST']._serialized_end=568
-  _globals['_LISTSTREAMSRESPONSE']._serialized_start=570
-  _globals['_LISTSTREAMSRESPONSE']._serialized_end=678
-  _globals['_UPDATESTREAMREQUEST']._serialized_start=681
-  _globals['_UPDATESTREAMREQUEST']._serialized_end=832
-  _globals['_UPDATESTREAMRESPONSE']._serialized_start=834
-  _globals['_UPDATESTREAMRESPONSE']._serialized_end=901
-  _globals['_UNREGISTERSTREAMREQUEST']._serialized_start=903
-  _globals['_UNREGISTERSTREAMREQUEST']._serialized_end=1001
-  _globals['_UNREGISTERSTREAMRESPONSE']._serialized_start=1004
-  _globals['_UNREGISTERSTREAMRESPONSE']._serialized_end=1221
-  _globals['_WATCHSTREAMSREQUEST']._serialized_start=1224
-  _globals['_WATCHSTREAMSREQUEST']._serialized_end=1406
-  _globals['_WATCHSTREAMSRESPONSE']._serialized_start=1409
-  _globals['_WATCHSTREAMSRESPONSE']._serialized_end=1782
-  _globals['_WATCHSNAPSHOTSTART']._serialized_start=1784
-  _globals['_WATCHSNAPSHOTSTART']._serialized_end=1804
-  _globals['_WATCHSNAPSHOTEND']._serialized_start=1806
-  _globals['_WATCHSNAPSHOTEND']._serialized_end=1859
-  _globals['_WATCHHEARTBEAT']._serialized_start=1861
-  _globals['_WATCHHEARTBEAT']._serialized_end=1938
-  _globals['_STREAMCHANGE']._serialized_start=1941
-  _globals['_STREAMCHANGE']._serialized_end=2158
-  _globals['_STREAMREGISTRYSERVICE']._serialized_start=2408
-  _globals['_STREAMREGISTRYSERVICE']._serialized_end=2969
+  _globals['_STREAMCHANGEKIND']._serialized_start=2809
+  _globals['_STREAMCHANGEKIND']._serialized_end=3053
+  _globals['_REGISTERSTREAMREQUEST']._serialized_start=238
+  _globals['_REGISTERSTREAMREQUEST']._serialized_end=306
+  _globals['_REGISTERSTREAMRESPONSE']._serialized_start=308
+  _globals['_REGISTERSTREAMRESPONSE']._serialized_end=377
+  _globals['_GETSTREAMREQUEST']._serialized_start=379
+  _globals['_GETSTREAMREQUEST']._serialized_end=426
+  _globals['_GETSTREAMRESPONSE']._serialized_start=428
+  _globals['_GETSTREAMRESPONSE']._serialized_end=492
+  _globals['_LISTSTREAMSREQUEST']._serialized_start=494
+  _globals['_LISTSTREAMSREQUEST']._serialized_end=598
+  _globals['_LISTSTREAMSRESPONSE']._serialized_start=600
+  _globals['_LISTSTREAMSRESPONSE']._serialized_end=708
+  _globals['_UPDATESTREAMREQUEST']._serialized_start=711
+  _globals['_UPDATESTREAMREQUEST']._serialized_end=862
+  _globals['_UPDATESTREAMRESPONSE']._serialized_start=864
+  _globals['_UPDATESTREAMRESPONSE']._serialized_end=931
+  _globals['_UNREGISTERSTREAMREQUEST']._serialized_start=933
+  _globals['_UNREGISTERSTREAMREQUEST']._serialized_end=1031
+  _globals['_UNREGISTERSTREAMRESPONSE']._serialized_start=1034
+  _globals['_UNREGISTERSTREAMRESPONSE']._serialized_end=1251
+  _globals['_ERASEFRAMESREQUEST']._serialized_start=1254
+  _globals['_ERASEFRAMESREQUEST']._serialized_end=1491
+  _globals['_ERASEFRAMESRESPONSE']._serialized_start=1494
+  _globals['_ERASEFRAMESRESPONSE']._serialized_end=1869
+  _globals['_WATCHSTREAMSREQUEST']._serialized_start=1872
+  _globals['_WATCHSTREAMSREQUEST']._serialized_end=2054
+  _globals['_WATCHSTREAMSRESPONSE']._serialized_start=2057
+  _globals['_WATCHSTREAMSRESPONSE']._serialized_end=2430
+  _globals['_WATCHSNAPSHOTSTART']._serialized_start=2432
+  _globals['_WATCHSNAPSHOTSTART']._serialized_end=2452
+  _globals['_WATCHSNAPSHOTEND']._serialized_start=2454
+  _globals['_WATCHSNAPSHOTEND']._serialized_end=2507
+  _globals['_WATCHHEARTBEAT']._serialized_start=2509
+  _globals['_WATCHHEARTBEAT']._serialized_end=2586
+  _globals['_STREAMCHANGE']._serialized_start=2589
+  _globals['_STREAMCHANGE']._serialized_end=2806
+  _globals['_STREAMREGISTRYSERVICE']._serialized_start=3056
+  _globals['_STREAMREGISTRYSERVICE']._serialized_end=3704
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 import builtins
 import collections.abc
 import frameway.v1.error_pb2
+import frameway.v1.frame_list_pb2
 import frameway.v1.stream_pb2
 import google.protobuf.descriptor
 import google.protobuf.duration_pb2
@@ -323,6 +324,92 @@ class UnregisterStreamResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["last_sequence", b"last_sequence", "removed_dead_letters", b"removed_dead_letters", "removed_output_frames", b"removed_output_frames", "removed_queued_frames", b"removed_queued_frames"]) -> None: ...
 
 Global___UnregisterStreamResponse: typing_extensions.TypeAlias = UnregisterStreamResponse
+
+@typing.final
+class EraseFramesRequest(google.protobuf.message.Message):
+    """Selects the frames to erase."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STREAM_ID_FIELD_NUMBER: builtins.int
+    SEQUENCES_FIELD_NUMBER: builtins.int
+    RECEIVE_TIMES_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    stream_id: builtins.str
+    """The stream. Required."""
+    dry_run: builtins.bool
+    """Answers as the call would, and changes nothing."""
+    reason: builtins.str
+    """For the audit log. Optional; at most 512 bytes."""
+    @property
+    def sequences(self) -> frameway.v1.frame_list_pb2.SequenceRange:
+        """By their sequences. Both bounds must be set."""
+
+    @property
+    def receive_times(self) -> frameway.v1.frame_list_pb2.ReceiveTimeRange:
+        """By the time of receipt. Both bounds must be set."""
+
+    def __init__(
+        self,
+        *,
+        stream_id: builtins.str = ...,
+        sequences: frameway.v1.frame_list_pb2.SequenceRange | None = ...,
+        receive_times: frameway.v1.frame_list_pb2.ReceiveTimeRange | None = ...,
+        dry_run: builtins.bool = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["range", b"range", "receive_times", b"receive_times", "sequences", b"sequences"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["dry_run", b"dry_run", "range", b"range", "reason", b"reason", "receive_times", b"receive_times", "sequences", b"sequences", "stream_id", b"stream_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["range", b"range"]) -> typing.Literal["sequences", "receive_times"] | None: ...
+
+Global___EraseFramesRequest: typing_extensions.TypeAlias = EraseFramesRequest
+
+@typing.final
+class EraseFramesResponse(google.protobuf.message.Message):
+    """Counts what the call found in the range and erased; with dry_run, would erase."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FIRST_SEQUENCE_FIELD_NUMBER: builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: builtins.int
+    ERASED_PROCESSED_FRAMES_FIELD_NUMBER: builtins.int
+    ERASED_FAILED_FRAMES_FIELD_NUMBER: builtins.int
+    ERASED_BYTES_FIELD_NUMBER: builtins.int
+    ERASED_DEAD_LETTERS_FIELD_NUMBER: builtins.int
+    QUEUED_FRAMES_FIELD_NUMBER: builtins.int
+    ALREADY_ERASED_FRAMES_FIELD_NUMBER: builtins.int
+    first_sequence: builtins.int
+    """The first sequence that was erased or looked at. 0 = no frame was accepted in the range."""
+    last_sequence: builtins.int
+    """The last one. 0 = no frame was accepted in the range."""
+    erased_processed_frames: builtins.int
+    """The number of kept frames that were processed."""
+    erased_failed_frames: builtins.int
+    """The number of kept tombstones of frames that failed."""
+    erased_bytes: builtins.int
+    """The bytes of the pictures of the kept frames."""
+    erased_dead_letters: builtins.int
+    """The number of dead letters removed."""
+    queued_frames: builtins.int
+    """The number of accepted frames that no worker had finished. They become tombstones when it is their turn."""
+    already_erased_frames: builtins.int
+    """The number of kept frames that were erased before."""
+    def __init__(
+        self,
+        *,
+        first_sequence: builtins.int = ...,
+        last_sequence: builtins.int = ...,
+        erased_processed_frames: builtins.int = ...,
+        erased_failed_frames: builtins.int = ...,
+        erased_bytes: builtins.int = ...,
+        erased_dead_letters: builtins.int = ...,
+        queued_frames: builtins.int = ...,
+        already_erased_frames: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["already_erased_frames", b"already_erased_frames", "erased_bytes", b"erased_bytes", "erased_dead_letters", b"erased_dead_letters", "erased_failed_frames", b"erased_failed_frames", "erased_processed_frames", b"erased_processed_frames", "first_sequence", b"first_sequence", "last_sequence", b"last_sequence", "queued_frames", b"queued_frames"]) -> None: ...
+
+Global___EraseFramesResponse: typing_extensions.TypeAlias = EraseFramesResponse
 
 @typing.final
 class WatchStreamsRequest(google.protobuf.message.Message):

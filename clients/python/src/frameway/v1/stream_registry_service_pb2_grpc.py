@@ -61,6 +61,11 @@ class StreamRegistryServiceStub(object):
                 request_serializer=frameway_dot_v1_dot_stream__registry__service__pb2.UnregisterStreamRequest.SerializeToString,
                 response_deserializer=frameway_dot_v1_dot_stream__registry__service__pb2.UnregisterStreamResponse.FromString,
                 _registered_method=True)
+        self.EraseFrames = channel.unary_unary(
+                '/frameway.v1.StreamRegistryService/EraseFrames',
+                request_serializer=frameway_dot_v1_dot_stream__registry__service__pb2.EraseFramesRequest.SerializeToString,
+                response_deserializer=frameway_dot_v1_dot_stream__registry__service__pb2.EraseFramesResponse.FromString,
+                _registered_method=True)
         self.WatchStreams = channel.unary_stream(
                 '/frameway.v1.StreamRegistryService/WatchStreams',
                 request_serializer=frameway_dot_v1_dot_stream__registry__service__pb2.WatchStreamsRequest.SerializeToString,
@@ -137,6 +142,31 @@ class StreamRegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseFrames(self, request, context):
+        """Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+        takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+        (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+        processed, become such tombstones when it is their turn; their pictures are not published.
+
+        After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+        wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+        What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+        is another frame.
+
+        The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+        stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+
+        - Ordering: frames accepted after the call are not touched, even if they are in the range.
+        - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+        accepted in between.
+        - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+        and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+        touch are kept of a stream).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchStreams(self, request, context):
         """Sends the registered streams, and then every change.
 
@@ -177,6 +207,11 @@ def add_StreamRegistryServiceServicer_to_server(servicer, server):
                     servicer.UnregisterStream,
                     request_deserializer=frameway_dot_v1_dot_stream__registry__service__pb2.UnregisterStreamRequest.FromString,
                     response_serializer=frameway_dot_v1_dot_stream__registry__service__pb2.UnregisterStreamResponse.SerializeToString,
+            ),
+            'EraseFrames': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseFrames,
+                    request_deserializer=frameway_dot_v1_dot_stream__registry__service__pb2.EraseFramesRequest.FromString,
+                    response_serializer=frameway_dot_v1_dot_stream__registry__service__pb2.EraseFramesResponse.SerializeToString,
             ),
             'WatchStreams': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchStreams,
@@ -321,6 +356,33 @@ class StreamRegistryService(object):
             '/frameway.v1.StreamRegistryService/UnregisterStream',
             frameway_dot_v1_dot_stream__registry__service__pb2.UnregisterStreamRequest.SerializeToString,
             frameway_dot_v1_dot_stream__registry__service__pb2.UnregisterStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseFrames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frameway.v1.StreamRegistryService/EraseFrames',
+            frameway_dot_v1_dot_stream__registry__service__pb2.EraseFramesRequest.SerializeToString,
+            frameway_dot_v1_dot_stream__registry__service__pb2.EraseFramesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,6 +105,22 @@ _StreamRegistryServiceUnregisterStreamType = typing_extensions.TypeVar(
     ],
 )
 
+_StreamRegistryServiceEraseFramesType = typing_extensions.TypeVar(
+    '_StreamRegistryServiceEraseFramesType',
+    grpc.UnaryUnaryMultiCallable[
+        frameway.v1.stream_registry_service_pb2.EraseFramesRequest,
+        frameway.v1.stream_registry_service_pb2.EraseFramesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        frameway.v1.stream_registry_service_pb2.EraseFramesRequest,
+        frameway.v1.stream_registry_service_pb2.EraseFramesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        frameway.v1.stream_registry_service_pb2.EraseFramesRequest,
+        frameway.v1.stream_registry_service_pb2.EraseFramesResponse,
+    ],
+)
+
 _StreamRegistryServiceWatchStreamsType = typing_extensions.TypeVar(
     '_StreamRegistryServiceWatchStreamsType',
     grpc.UnaryStreamMultiCallable[
@@ -121,7 +137,7 @@ _StreamRegistryServiceWatchStreamsType = typing_extensions.TypeVar(
     ],
 )
 
-class StreamRegistryServiceStub(typing.Generic[_StreamRegistryServiceRegisterStreamType, _StreamRegistryServiceGetStreamType, _StreamRegistryServiceListStreamsType, _StreamRegistryServiceUpdateStreamType, _StreamRegistryServiceUnregisterStreamType, _StreamRegistryServiceWatchStreamsType]):
+class StreamRegistryServiceStub(typing.Generic[_StreamRegistryServiceRegisterStreamType, _StreamRegistryServiceGetStreamType, _StreamRegistryServiceListStreamsType, _StreamRegistryServiceUpdateStreamType, _StreamRegistryServiceUnregisterStreamType, _StreamRegistryServiceEraseFramesType, _StreamRegistryServiceWatchStreamsType]):
     """Manages the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and, where the request has one, the reason.
     """
@@ -147,6 +163,10 @@ class StreamRegistryServiceStub(typing.Generic[_StreamRegistryServiceRegisterStr
         grpc.UnaryUnaryMultiCallable[
             frameway.v1.stream_registry_service_pb2.UnregisterStreamRequest,
             frameway.v1.stream_registry_service_pb2.UnregisterStreamResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            frameway.v1.stream_registry_service_pb2.EraseFramesRequest,
+            frameway.v1.stream_registry_service_pb2.EraseFramesResponse,
         ],
         grpc.UnaryStreamMultiCallable[
             frameway.v1.stream_registry_service_pb2.WatchStreamsRequest,
@@ -175,6 +195,10 @@ class StreamRegistryServiceStub(typing.Generic[_StreamRegistryServiceRegisterStr
         grpc.aio.UnaryUnaryMultiCallable[
             frameway.v1.stream_registry_service_pb2.UnregisterStreamRequest,
             frameway.v1.stream_registry_service_pb2.UnregisterStreamResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            frameway.v1.stream_registry_service_pb2.EraseFramesRequest,
+            frameway.v1.stream_registry_service_pb2.EraseFramesResponse,
         ],
         grpc.aio.UnaryStreamMultiCallable[
             frameway.v1.stream_registry_service_pb2.WatchStreamsRequest,
@@ -231,6 +255,28 @@ class StreamRegistryServiceStub(typing.Generic[_StreamRegistryServiceRegisterStr
     - Status: NOT_FOUND (STREAM_NOT_FOUND), ABORTED (ETAG_MISMATCH).
     """
 
+    EraseFrames: _StreamRegistryServiceEraseFramesType
+    """Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+    takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+    (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+    processed, become such tombstones when it is their turn; their pictures are not published.
+
+    After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+    wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+    What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+    is another frame.
+
+    The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+    stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+
+    - Ordering: frames accepted after the call are not touched, even if they are in the range.
+    - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+      accepted in between.
+    - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+      and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+      touch are kept of a stream).
+    """
+
     WatchStreams: _StreamRegistryServiceWatchStreamsType
     """Sends the registered streams, and then every change.
 
@@ -261,6 +307,10 @@ StreamRegistryServiceAsyncStub: typing_extensions.TypeAlias = StreamRegistryServ
     grpc.aio.UnaryUnaryMultiCallable[
         frameway.v1.stream_registry_service_pb2.UnregisterStreamRequest,
         frameway.v1.stream_registry_service_pb2.UnregisterStreamResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        frameway.v1.stream_registry_service_pb2.EraseFramesRequest,
+        frameway.v1.stream_registry_service_pb2.EraseFramesResponse,
     ],
     grpc.aio.UnaryStreamMultiCallable[
         frameway.v1.stream_registry_service_pb2.WatchStreamsRequest,
@@ -345,6 +395,33 @@ class StreamRegistryServiceServicer(metaclass=abc.ABCMeta):
         - Retry: a repeat answers NOT_FOUND if the first call took effect. Send the etag, so that a repeat cannot remove a stream
           that was registered in between.
         - Status: NOT_FOUND (STREAM_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+
+    @abc.abstractmethod
+    def EraseFrames(
+        self,
+        request: frameway.v1.stream_registry_service_pb2.EraseFramesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[frameway.v1.stream_registry_service_pb2.EraseFramesResponse, collections.abc.Awaitable[frameway.v1.stream_registry_service_pb2.EraseFramesResponse]]:
+        """Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+        takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+        (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+        processed, become such tombstones when it is their turn; their pictures are not published.
+
+        After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+        wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+        What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+        is another frame.
+
+        The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+        stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+
+        - Ordering: frames accepted after the call are not touched, even if they are in the range.
+        - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+          accepted in between.
+        - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+          and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+          touch are kept of a stream).
         """
 
     @abc.abstractmethod

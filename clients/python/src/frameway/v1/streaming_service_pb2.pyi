@@ -1369,8 +1369,8 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     @property
     def features(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-        their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-        `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+        their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+        EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
         """
 
     @property

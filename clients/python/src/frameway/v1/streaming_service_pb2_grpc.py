@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from frameway.v1 import frame_list_pb2 as frameway_dot_v1_dot_frame__list__pb2
 from frameway.v1 import streaming_service_pb2 as frameway_dot_v1_dot_streaming__service__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -139,6 +140,11 @@ class StreamingServiceStub(object):
                 '/frameway.v1.StreamingService/GetLatestFrames',
                 request_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesRequest.SerializeToString,
                 response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesResponse.FromString,
+                _registered_method=True)
+        self.ListFrames = channel.unary_unary(
+                '/frameway.v1.StreamingService/ListFrames',
+                request_serializer=frameway_dot_v1_dot_frame__list__pb2.ListFramesRequest.SerializeToString,
+                response_deserializer=frameway_dot_v1_dot_frame__list__pb2.ListFramesResponse.FromString,
                 _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/frameway.v1.StreamingService/GetServerInfo',
@@ -334,6 +340,20 @@ class StreamingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFrames(self, request, context):
+        """Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+        those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+        `list_frames`.
+
+        - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+        gaps of the later one.
+        - Retry: safe, reads only.
+        - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
 
@@ -392,6 +412,11 @@ def add_StreamingServiceServicer_to_server(servicer, server):
                     servicer.GetLatestFrames,
                     request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesRequest.FromString,
                     response_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesResponse.SerializeToString,
+            ),
+            'ListFrames': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFrames,
+                    request_deserializer=frameway_dot_v1_dot_frame__list__pb2.ListFramesRequest.FromString,
+                    response_serializer=frameway_dot_v1_dot_frame__list__pb2.ListFramesResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -703,6 +728,33 @@ class StreamingService(object):
             '/frameway.v1.StreamingService/GetLatestFrames',
             frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesRequest.SerializeToString,
             frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFrames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frameway.v1.StreamingService/ListFrames',
+            frameway_dot_v1_dot_frame__list__pb2.ListFramesRequest.SerializeToString,
+            frameway_dot_v1_dot_frame__list__pb2.ListFramesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 import abc
 import collections.abc
+import frameway.v1.frame_list_pb2
 import frameway.v1.streaming_service_pb2
 import grpc
 import grpc.aio
@@ -169,6 +170,22 @@ _StreamingServiceGetLatestFramesType = typing_extensions.TypeVar(
     ],
 )
 
+_StreamingServiceListFramesType = typing_extensions.TypeVar(
+    '_StreamingServiceListFramesType',
+    grpc.UnaryUnaryMultiCallable[
+        frameway.v1.frame_list_pb2.ListFramesRequest,
+        frameway.v1.frame_list_pb2.ListFramesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        frameway.v1.frame_list_pb2.ListFramesRequest,
+        frameway.v1.frame_list_pb2.ListFramesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        frameway.v1.frame_list_pb2.ListFramesRequest,
+        frameway.v1.frame_list_pb2.ListFramesResponse,
+    ],
+)
+
 _StreamingServiceGetServerInfoType = typing_extensions.TypeVar(
     '_StreamingServiceGetServerInfoType',
     grpc.UnaryUnaryMultiCallable[
@@ -185,7 +202,7 @@ _StreamingServiceGetServerInfoType = typing_extensions.TypeVar(
     ],
 )
 
-class StreamingServiceStub(typing.Generic[_StreamingServiceSubmitFrameBatchType, _StreamingServiceSubmitFramesType, _StreamingServiceSubscribeFramesType, _StreamingServiceConsumeFramesType, _StreamingServiceAcknowledgeFramesType, _StreamingServiceRejectFramesType, _StreamingServiceExtendAckDeadlineType, _StreamingServiceGetFramesType, _StreamingServiceGetLatestFramesType, _StreamingServiceGetServerInfoType]):
+class StreamingServiceStub(typing.Generic[_StreamingServiceSubmitFrameBatchType, _StreamingServiceSubmitFramesType, _StreamingServiceSubscribeFramesType, _StreamingServiceConsumeFramesType, _StreamingServiceAcknowledgeFramesType, _StreamingServiceRejectFramesType, _StreamingServiceExtendAckDeadlineType, _StreamingServiceGetFramesType, _StreamingServiceGetLatestFramesType, _StreamingServiceListFramesType, _StreamingServiceGetServerInfoType]):
     """Carries frames from cameras to subscribers. To register a stream, submit a picture, and read it back:
 
       grpcurl -plaintext -d '{"stream": {"stream_id": "road-1"}}' \\
@@ -288,6 +305,10 @@ class StreamingServiceStub(typing.Generic[_StreamingServiceSubmitFrameBatchType,
             frameway.v1.streaming_service_pb2.GetLatestFramesResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            frameway.v1.frame_list_pb2.ListFramesRequest,
+            frameway.v1.frame_list_pb2.ListFramesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             frameway.v1.streaming_service_pb2.GetServerInfoRequest,
             frameway.v1.streaming_service_pb2.GetServerInfoResponse,
         ],
@@ -330,6 +351,10 @@ class StreamingServiceStub(typing.Generic[_StreamingServiceSubmitFrameBatchType,
         grpc.aio.UnaryUnaryMultiCallable[
             frameway.v1.streaming_service_pb2.GetLatestFramesRequest,
             frameway.v1.streaming_service_pb2.GetLatestFramesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            frameway.v1.frame_list_pb2.ListFramesRequest,
+            frameway.v1.frame_list_pb2.ListFramesResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             frameway.v1.streaming_service_pb2.GetServerInfoRequest,
@@ -433,6 +458,17 @@ class StreamingServiceStub(typing.Generic[_StreamingServiceSubmitFrameBatchType,
     - Status: OK with a result for each stream, also for unknown ones. INVALID_ARGUMENT (TOO_MANY_ITEMS).
     """
 
+    ListFrames: _StreamingServiceListFramesType
+    """Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+    those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+    `list_frames`.
+
+    - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+      gaps of the later one.
+    - Retry: safe, reads only.
+    - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+
     GetServerInfo: _StreamingServiceGetServerInfoType
     """Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
 
@@ -477,6 +513,10 @@ StreamingServiceAsyncStub: typing_extensions.TypeAlias = StreamingServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         frameway.v1.streaming_service_pb2.GetLatestFramesRequest,
         frameway.v1.streaming_service_pb2.GetLatestFramesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        frameway.v1.frame_list_pb2.ListFramesRequest,
+        frameway.v1.frame_list_pb2.ListFramesResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         frameway.v1.streaming_service_pb2.GetServerInfoRequest,
@@ -687,6 +727,22 @@ class StreamingServiceServicer(metaclass=abc.ABCMeta):
         - Ordering: results have the order of the request.
         - Retry: safe, reads only.
         - Status: OK with a result for each stream, also for unknown ones. INVALID_ARGUMENT (TOO_MANY_ITEMS).
+        """
+
+    @abc.abstractmethod
+    def ListFrames(
+        self,
+        request: frameway.v1.frame_list_pb2.ListFramesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[frameway.v1.frame_list_pb2.ListFramesResponse, collections.abc.Awaitable[frameway.v1.frame_list_pb2.ListFramesResponse]]:
+        """Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+        those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+        `list_frames`.
+
+        - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+          gaps of the later one.
+        - Retry: safe, reads only.
+        - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
         """
 
     @abc.abstractmethod

@@ -86,7 +86,7 @@ class _GapReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     GAP_REASON_STORE_REPLACED: _GapReason.ValueType  # 12
     """The cursor is from another store, or from before a store was emptied. How much is missing is not known."""
     GAP_REASON_ERASED: _GapReason.ValueType  # 13
-    """They were erased. Not sent yet."""
+    """They were erased (TOMBSTONE_OUTCOME_ERASED)."""
     GAP_REASON_NOT_PERMITTED: _GapReason.ValueType  # 14
     """The caller may not read them. Not sent yet."""
 
@@ -120,7 +120,7 @@ GAP_REASON_UNREGISTERED: GapReason.ValueType  # 11
 GAP_REASON_STORE_REPLACED: GapReason.ValueType  # 12
 """The cursor is from another store, or from before a store was emptied. How much is missing is not known."""
 GAP_REASON_ERASED: GapReason.ValueType  # 13
-"""They were erased. Not sent yet."""
+"""They were erased (TOMBSTONE_OUTCOME_ERASED)."""
 GAP_REASON_NOT_PERMITTED: GapReason.ValueType  # 14
 """The caller may not read them. Not sent yet."""
 Global___GapReason: typing_extensions.TypeAlias = GapReason

@@ -291,7 +291,7 @@ export type ConsumerGroupStatus = Message<"frameway.v1.ConsumerGroupStatus"> & {
   deadLetterFrames: bigint;
 
   /**
-   * The number of frames that retention removed unacknowledged.
+   * The number of frames that retention or an erasure removed unacknowledged.
    *
    * @generated from field: uint64 lost_to_retention_frames = 8;
    */

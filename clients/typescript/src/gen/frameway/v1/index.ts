@@ -4,6 +4,7 @@ export * from "./dead_letter_pb.js";
 export * from "./dead_letter_service_pb.js";
 export * from "./error_pb.js";
 export * from "./error_reason_pb.js";
+export * from "./frame_list_pb.js";
 export * from "./frame_pb.js";
 export * from "./processed_frame_pb.js";
 export * from "./queue_pb.js";

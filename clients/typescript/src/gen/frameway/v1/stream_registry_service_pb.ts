@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ItemError } from "./error_pb.js";
 import { file_frameway_v1_error } from "./error_pb.js";
+import type { ReceiveTimeRange, SequenceRange } from "./frame_list_pb.js";
+import { file_frameway_v1_frame_list } from "./frame_list_pb.js";
 import type { Stream, StreamMatch } from "./stream_pb.js";
 import { file_frameway_v1_stream } from "./stream_pb.js";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file frameway/v1/stream_registry_service.proto.
  */
 export const file_frameway_v1_stream_registry_service: GenFile = /*@__PURE__*/
-  fileDesc("CilmcmFtZXdheS92MS9zdHJlYW1fcmVnaXN0cnlfc2VydmljZS5wcm90bxILZnJhbWV3YXkudjEiPAoVUmVnaXN0ZXJTdHJlYW1SZXF1ZXN0EiMKBnN0cmVhbRgBIAEoCzITLmZyYW1ld2F5LnYxLlN0cmVhbSI9ChZSZWdpc3RlclN0cmVhbVJlc3BvbnNlEiMKBnN0cmVhbRgBIAEoCzITLmZyYW1ld2F5LnYxLlN0cmVhbSIlChBHZXRTdHJlYW1SZXF1ZXN0EhEKCXN0cmVhbV9pZBgBIAEoCSI4ChFHZXRTdHJlYW1SZXNwb25zZRIjCgZzdHJlYW0YASABKAsyEy5mcmFtZXdheS52MS5TdHJlYW0iSwoSTGlzdFN0cmVhbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBmZpbHRlchgDIAEoCSJUChNMaXN0U3RyZWFtc1Jlc3BvbnNlEiQKB3N0cmVhbXMYASADKAsyEy5mcmFtZXdheS52MS5TdHJlYW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInsKE1VwZGF0ZVN0cmVhbVJlcXVlc3QSIwoGc3RyZWFtGAEgASgLMhMuZnJhbWV3YXkudjEuU3RyZWFtEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIOCgZyZWFzb24YAyABKAkiOwoUVXBkYXRlU3RyZWFtUmVzcG9uc2USIwoGc3RyZWFtGAEgASgLMhMuZnJhbWV3YXkudjEuU3RyZWFtIkoKF1VucmVnaXN0ZXJTdHJlYW1SZXF1ZXN0EhEKCXN0cmVhbV9pZBgBIAEoCRIMCgRldGFnGAIgASgJEg4KBnJlYXNvbhgDIAEoCSKNAQoYVW5yZWdpc3RlclN0cmVhbVJlc3BvbnNlEhUKDWxhc3Rfc2VxdWVuY2UYASABKAQSHQoVcmVtb3ZlZF9xdWV1ZWRfZnJhbWVzGAIgASgEEh0KFXJlbW92ZWRfb3V0cHV0X2ZyYW1lcxgDIAEoBBIcChRyZW1vdmVkX2RlYWRfbGV0dGVycxgEIAEoBCKNAQoTV2F0Y2hTdHJlYW1zUmVxdWVzdBIpCgdzdHJlYW1zGAEgAygLMhguZnJhbWV3YXkudjEuU3RyZWFtTWF0Y2gSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKvAgoUV2F0Y2hTdHJlYW1zUmVzcG9uc2USOQoOc25hcHNob3Rfc3RhcnQYASABKAsyHy5mcmFtZXdheS52MS5XYXRjaFNuYXBzaG90U3RhcnRIABInCghleGlzdGluZxgCIAEoCzITLmZyYW1ld2F5LnYxLlN0cmVhbUgAEjUKDHNuYXBzaG90X2VuZBgDIAEoCzIdLmZyYW1ld2F5LnYxLldhdGNoU25hcHNob3RFbmRIABIrCgZjaGFuZ2UYBCABKAsyGS5mcmFtZXdheS52MS5TdHJlYW1DaGFuZ2VIABIwCgloZWFydGJlYXQYBSABKAsyGy5mcmFtZXdheS52MS5XYXRjaEhlYXJ0YmVhdEgAEhQKDHJlc3VtZV90b2tlbhgGIAEoCUIHCgVldmVudCIUChJXYXRjaFNuYXBzaG90U3RhcnQiKAoQV2F0Y2hTbmFwc2hvdEVuZBIUCgxzdHJlYW1fY291bnQYASABKAQiQQoOV2F0Y2hIZWFydGJlYXQSLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrgBCgxTdHJlYW1DaGFuZ2USKwoEa2luZBgBIAEoDjIdLmZyYW1ld2F5LnYxLlN0cmVhbUNoYW5nZUtpbmQSIwoGc3RyZWFtGAIgASgLMhMuZnJhbWV3YXkudjEuU3RyZWFtEi8KC2NoYW5nZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgVlcnJvchgEIAEoCzIWLmZyYW1ld2F5LnYxLkl0ZW1FcnJvcir0AQoQU3RyZWFtQ2hhbmdlS2luZBIiCh5TVFJFQU1fQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIhCh1TVFJFQU1fQ0hBTkdFX0tJTkRfUkVHSVNURVJFRBABEh4KGlNUUkVBTV9DSEFOR0VfS0lORF9VUERBVEVEEAISGwoXU1RSRUFNX0NIQU5HRV9LSU5EX0xJVkUQAxIeChpTVFJFQU1fQ0hBTkdFX0tJTkRfU1RBTExFRBAEEhwKGFNUUkVBTV9DSEFOR0VfS0lORF9FUlJPUhAFEh4KGlNUUkVBTV9DSEFOR0VfS0lORF9SRU1PVkVEEAYysQQKFVN0cmVhbVJlZ2lzdHJ5U2VydmljZRJeCg5SZWdpc3RlclN0cmVhbRIiLmZyYW1ld2F5LnYxLlJlZ2lzdGVyU3RyZWFtUmVxdWVzdBojLmZyYW1ld2F5LnYxLlJlZ2lzdGVyU3RyZWFtUmVzcG9uc2UiA5ACAhJPCglHZXRTdHJlYW0SHS5mcmFtZXdheS52MS5HZXRTdHJlYW1SZXF1ZXN0Gh4uZnJhbWV3YXkudjEuR2V0U3RyZWFtUmVzcG9uc2UiA5ACARJVCgtMaXN0U3RyZWFtcxIfLmZyYW1ld2F5LnYxLkxpc3RTdHJlYW1zUmVxdWVzdBogLmZyYW1ld2F5LnYxLkxpc3RTdHJlYW1zUmVzcG9uc2UiA5ACARJTCgxVcGRhdGVTdHJlYW0SIC5mcmFtZXdheS52MS5VcGRhdGVTdHJlYW1SZXF1ZXN0GiEuZnJhbWV3YXkudjEuVXBkYXRlU3RyZWFtUmVzcG9uc2USXwoQVW5yZWdpc3RlclN0cmVhbRIkLmZyYW1ld2F5LnYxLlVucmVnaXN0ZXJTdHJlYW1SZXF1ZXN0GiUuZnJhbWV3YXkudjEuVW5yZWdpc3RlclN0cmVhbVJlc3BvbnNlEloKDFdhdGNoU3RyZWFtcxIgLmZyYW1ld2F5LnYxLldhdGNoU3RyZWFtc1JlcXVlc3QaIS5mcmFtZXdheS52MS5XYXRjaFN0cmVhbXNSZXNwb25zZSIDkAIBMAFCZgoTZXhhbXBsZS5mcmFtZXdheS52MUIaU3RyZWFtUmVnaXN0cnlTZXJ2aWNlUHJvdG9QAVorZnJhbWV3YXkuZXhhbXBsZS9nZW4vZnJhbWV3YXkvdjE7ZnJhbWV3YXl2MaICA0ZXWWIGcHJvdG8z", [file_frameway_v1_error, file_frameway_v1_stream, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CilmcmFtZXdheS92MS9zdHJlYW1fcmVnaXN0cnlfc2VydmljZS5wcm90bxILZnJhbWV3YXkudjEiPAoVUmVnaXN0ZXJTdHJlYW1SZXF1ZXN0EiMKBnN0cmVhbRgBIAEoCzITLmZyYW1ld2F5LnYxLlN0cmVhbSI9ChZSZWdpc3RlclN0cmVhbVJlc3BvbnNlEiMKBnN0cmVhbRgBIAEoCzITLmZyYW1ld2F5LnYxLlN0cmVhbSIlChBHZXRTdHJlYW1SZXF1ZXN0EhEKCXN0cmVhbV9pZBgBIAEoCSI4ChFHZXRTdHJlYW1SZXNwb25zZRIjCgZzdHJlYW0YASABKAsyEy5mcmFtZXdheS52MS5TdHJlYW0iSwoSTGlzdFN0cmVhbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBmZpbHRlchgDIAEoCSJUChNMaXN0U3RyZWFtc1Jlc3BvbnNlEiQKB3N0cmVhbXMYASADKAsyEy5mcmFtZXdheS52MS5TdHJlYW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInsKE1VwZGF0ZVN0cmVhbVJlcXVlc3QSIwoGc3RyZWFtGAEgASgLMhMuZnJhbWV3YXkudjEuU3RyZWFtEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIOCgZyZWFzb24YAyABKAkiOwoUVXBkYXRlU3RyZWFtUmVzcG9uc2USIwoGc3RyZWFtGAEgASgLMhMuZnJhbWV3YXkudjEuU3RyZWFtIkoKF1VucmVnaXN0ZXJTdHJlYW1SZXF1ZXN0EhEKCXN0cmVhbV9pZBgBIAEoCRIMCgRldGFnGAIgASgJEg4KBnJlYXNvbhgDIAEoCSKNAQoYVW5yZWdpc3RlclN0cmVhbVJlc3BvbnNlEhUKDWxhc3Rfc2VxdWVuY2UYASABKAQSHQoVcmVtb3ZlZF9xdWV1ZWRfZnJhbWVzGAIgASgEEh0KFXJlbW92ZWRfb3V0cHV0X2ZyYW1lcxgDIAEoBBIcChRyZW1vdmVkX2RlYWRfbGV0dGVycxgEIAEoBCK6AQoSRXJhc2VGcmFtZXNSZXF1ZXN0EhEKCXN0cmVhbV9pZBgBIAEoCRIvCglzZXF1ZW5jZXMYAiABKAsyGi5mcmFtZXdheS52MS5TZXF1ZW5jZVJhbmdlSAASNgoNcmVjZWl2ZV90aW1lcxgDIAEoCzIdLmZyYW1ld2F5LnYxLlJlY2VpdmVUaW1lUmFuZ2VIABIPCgdkcnlfcnVuGAQgASgIEg4KBnJlYXNvbhgFIAEoCUIHCgVyYW5nZSLsAQoTRXJhc2VGcmFtZXNSZXNwb25zZRIWCg5maXJzdF9zZXF1ZW5jZRgBIAEoBBIVCg1sYXN0X3NlcXVlbmNlGAIgASgEEh8KF2VyYXNlZF9wcm9jZXNzZWRfZnJhbWVzGAMgASgEEhwKFGVyYXNlZF9mYWlsZWRfZnJhbWVzGAQgASgEEhQKDGVyYXNlZF9ieXRlcxgFIAEoBBIbChNlcmFzZWRfZGVhZF9sZXR0ZXJzGAYgASgEEhUKDXF1ZXVlZF9mcmFtZXMYByABKAQSHQoVYWxyZWFkeV9lcmFzZWRfZnJhbWVzGAggASgEIo0BChNXYXRjaFN0cmVhbXNSZXF1ZXN0EikKB3N0cmVhbXMYASADKAsyGC5mcmFtZXdheS52MS5TdHJlYW1NYXRjaBIUCgxyZXN1bWVfdG9rZW4YAiABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIq8CChRXYXRjaFN0cmVhbXNSZXNwb25zZRI5Cg5zbmFwc2hvdF9zdGFydBgBIAEoCzIfLmZyYW1ld2F5LnYxLldhdGNoU25hcHNob3RTdGFydEgAEicKCGV4aXN0aW5nGAIgASgLMhMuZnJhbWV3YXkudjEuU3RyZWFtSAASNQoMc25hcHNob3RfZW5kGAMgASgLMh0uZnJhbWV3YXkudjEuV2F0Y2hTbmFwc2hvdEVuZEgAEisKBmNoYW5nZRgEIAEoCzIZLmZyYW1ld2F5LnYxLlN0cmVhbUNoYW5nZUgAEjAKCWhlYXJ0YmVhdBgFIAEoCzIbLmZyYW1ld2F5LnYxLldhdGNoSGVhcnRiZWF0SAASFAoMcmVzdW1lX3Rva2VuGAYgASgJQgcKBWV2ZW50IhQKEldhdGNoU25hcHNob3RTdGFydCIoChBXYXRjaFNuYXBzaG90RW5kEhQKDHN0cmVhbV9jb3VudBgBIAEoBCJBCg5XYXRjaEhlYXJ0YmVhdBIvCgtzZXJ2ZXJfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuAEKDFN0cmVhbUNoYW5nZRIrCgRraW5kGAEgASgOMh0uZnJhbWV3YXkudjEuU3RyZWFtQ2hhbmdlS2luZBIjCgZzdHJlYW0YAiABKAsyEy5mcmFtZXdheS52MS5TdHJlYW0SLwoLY2hhbmdlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBWVycm9yGAQgASgLMhYuZnJhbWV3YXkudjEuSXRlbUVycm9yKvQBChBTdHJlYW1DaGFuZ2VLaW5kEiIKHlNUUkVBTV9DSEFOR0VfS0lORF9VTlNQRUNJRklFRBAAEiEKHVNUUkVBTV9DSEFOR0VfS0lORF9SRUdJU1RFUkVEEAESHgoaU1RSRUFNX0NIQU5HRV9LSU5EX1VQREFURUQQAhIbChdTVFJFQU1fQ0hBTkdFX0tJTkRfTElWRRADEh4KGlNUUkVBTV9DSEFOR0VfS0lORF9TVEFMTEVEEAQSHAoYU1RSRUFNX0NIQU5HRV9LSU5EX0VSUk9SEAUSHgoaU1RSRUFNX0NIQU5HRV9LSU5EX1JFTU9WRUQQBjKIBQoVU3RyZWFtUmVnaXN0cnlTZXJ2aWNlEl4KDlJlZ2lzdGVyU3RyZWFtEiIuZnJhbWV3YXkudjEuUmVnaXN0ZXJTdHJlYW1SZXF1ZXN0GiMuZnJhbWV3YXkudjEuUmVnaXN0ZXJTdHJlYW1SZXNwb25zZSIDkAICEk8KCUdldFN0cmVhbRIdLmZyYW1ld2F5LnYxLkdldFN0cmVhbVJlcXVlc3QaHi5mcmFtZXdheS52MS5HZXRTdHJlYW1SZXNwb25zZSIDkAIBElUKC0xpc3RTdHJlYW1zEh8uZnJhbWV3YXkudjEuTGlzdFN0cmVhbXNSZXF1ZXN0GiAuZnJhbWV3YXkudjEuTGlzdFN0cmVhbXNSZXNwb25zZSIDkAIBElMKDFVwZGF0ZVN0cmVhbRIgLmZyYW1ld2F5LnYxLlVwZGF0ZVN0cmVhbVJlcXVlc3QaIS5mcmFtZXdheS52MS5VcGRhdGVTdHJlYW1SZXNwb25zZRJfChBVbnJlZ2lzdGVyU3RyZWFtEiQuZnJhbWV3YXkudjEuVW5yZWdpc3RlclN0cmVhbVJlcXVlc3QaJS5mcmFtZXdheS52MS5VbnJlZ2lzdGVyU3RyZWFtUmVzcG9uc2USVQoLRXJhc2VGcmFtZXMSHy5mcmFtZXdheS52MS5FcmFzZUZyYW1lc1JlcXVlc3QaIC5mcmFtZXdheS52MS5FcmFzZUZyYW1lc1Jlc3BvbnNlIgOQAgISWgoMV2F0Y2hTdHJlYW1zEiAuZnJhbWV3YXkudjEuV2F0Y2hTdHJlYW1zUmVxdWVzdBohLmZyYW1ld2F5LnYxLldhdGNoU3RyZWFtc1Jlc3BvbnNlIgOQAgEwAUJmChNleGFtcGxlLmZyYW1ld2F5LnYxQhpTdHJlYW1SZWdpc3RyeVNlcnZpY2VQcm90b1ABWitmcmFtZXdheS5leGFtcGxlL2dlbi9mcmFtZXdheS92MTtmcmFtZXdheXYxogIDRldZYgZwcm90bzM", [file_frameway_v1_error, file_frameway_v1_frame_list, file_frameway_v1_stream, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A new stream.
@@ -318,6 +320,134 @@ export const UnregisterStreamResponseSchema: GenMessage<UnregisterStreamResponse
   messageDesc(file_frameway_v1_stream_registry_service, 9);
 
 /**
+ * Selects the frames to erase.
+ *
+ * @generated from message frameway.v1.EraseFramesRequest
+ */
+export type EraseFramesRequest = Message<"frameway.v1.EraseFramesRequest"> & {
+  /**
+   * The stream. Required.
+   *
+   * @generated from field: string stream_id = 1;
+   */
+  streamId: string;
+
+  /**
+   * The frames. Required.
+   *
+   * @generated from oneof frameway.v1.EraseFramesRequest.range
+   */
+  range: {
+    /**
+     * By their sequences. Both bounds must be set.
+     *
+     * @generated from field: frameway.v1.SequenceRange sequences = 2;
+     */
+    value: SequenceRange;
+    case: "sequences";
+  } | {
+    /**
+     * By the time of receipt. Both bounds must be set.
+     *
+     * @generated from field: frameway.v1.ReceiveTimeRange receive_times = 3;
+     */
+    value: ReceiveTimeRange;
+    case: "receiveTimes";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Answers as the call would, and changes nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+
+  /**
+   * For the audit log. Optional; at most 512 bytes.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message frameway.v1.EraseFramesRequest.
+ * Use `create(EraseFramesRequestSchema)` to create a new message.
+ */
+export const EraseFramesRequestSchema: GenMessage<EraseFramesRequest> = /*@__PURE__*/
+  messageDesc(file_frameway_v1_stream_registry_service, 10);
+
+/**
+ * Counts what the call found in the range and erased; with dry_run, would erase.
+ *
+ * @generated from message frameway.v1.EraseFramesResponse
+ */
+export type EraseFramesResponse = Message<"frameway.v1.EraseFramesResponse"> & {
+  /**
+   * The first sequence that was erased or looked at. 0 = no frame was accepted in the range.
+   *
+   * @generated from field: uint64 first_sequence = 1;
+   */
+  firstSequence: bigint;
+
+  /**
+   * The last one. 0 = no frame was accepted in the range.
+   *
+   * @generated from field: uint64 last_sequence = 2;
+   */
+  lastSequence: bigint;
+
+  /**
+   * The number of kept frames that were processed.
+   *
+   * @generated from field: uint64 erased_processed_frames = 3;
+   */
+  erasedProcessedFrames: bigint;
+
+  /**
+   * The number of kept tombstones of frames that failed.
+   *
+   * @generated from field: uint64 erased_failed_frames = 4;
+   */
+  erasedFailedFrames: bigint;
+
+  /**
+   * The bytes of the pictures of the kept frames.
+   *
+   * @generated from field: uint64 erased_bytes = 5;
+   */
+  erasedBytes: bigint;
+
+  /**
+   * The number of dead letters removed.
+   *
+   * @generated from field: uint64 erased_dead_letters = 6;
+   */
+  erasedDeadLetters: bigint;
+
+  /**
+   * The number of accepted frames that no worker had finished. They become tombstones when it is their turn.
+   *
+   * @generated from field: uint64 queued_frames = 7;
+   */
+  queuedFrames: bigint;
+
+  /**
+   * The number of kept frames that were erased before.
+   *
+   * @generated from field: uint64 already_erased_frames = 8;
+   */
+  alreadyErasedFrames: bigint;
+};
+
+/**
+ * Describes the message frameway.v1.EraseFramesResponse.
+ * Use `create(EraseFramesResponseSchema)` to create a new message.
+ */
+export const EraseFramesResponseSchema: GenMessage<EraseFramesResponse> = /*@__PURE__*/
+  messageDesc(file_frameway_v1_stream_registry_service, 11);
+
+/**
  * Selects the streams to watch.
  *
  * @generated from message frameway.v1.WatchStreamsRequest
@@ -350,7 +480,7 @@ export type WatchStreamsRequest = Message<"frameway.v1.WatchStreamsRequest"> & {
  * Use `create(WatchStreamsRequestSchema)` to create a new message.
  */
 export const WatchStreamsRequestSchema: GenMessage<WatchStreamsRequest> = /*@__PURE__*/
-  messageDesc(file_frameway_v1_stream_registry_service, 10);
+  messageDesc(file_frameway_v1_stream_registry_service, 12);
 
 /**
  * A message of a watch.
@@ -418,7 +548,7 @@ export type WatchStreamsResponse = Message<"frameway.v1.WatchStreamsResponse"> &
  * Use `create(WatchStreamsResponseSchema)` to create a new message.
  */
 export const WatchStreamsResponseSchema: GenMessage<WatchStreamsResponse> = /*@__PURE__*/
-  messageDesc(file_frameway_v1_stream_registry_service, 11);
+  messageDesc(file_frameway_v1_stream_registry_service, 13);
 
 /**
  * The beginning of a snapshot.
@@ -433,7 +563,7 @@ export type WatchSnapshotStart = Message<"frameway.v1.WatchSnapshotStart"> & {
  * Use `create(WatchSnapshotStartSchema)` to create a new message.
  */
 export const WatchSnapshotStartSchema: GenMessage<WatchSnapshotStart> = /*@__PURE__*/
-  messageDesc(file_frameway_v1_stream_registry_service, 12);
+  messageDesc(file_frameway_v1_stream_registry_service, 14);
 
 /**
  * The end of a snapshot.
@@ -454,7 +584,7 @@ export type WatchSnapshotEnd = Message<"frameway.v1.WatchSnapshotEnd"> & {
  * Use `create(WatchSnapshotEndSchema)` to create a new message.
  */
 export const WatchSnapshotEndSchema: GenMessage<WatchSnapshotEnd> = /*@__PURE__*/
-  messageDesc(file_frameway_v1_stream_registry_service, 13);
+  messageDesc(file_frameway_v1_stream_registry_service, 15);
 
 /**
  * A sign of life of a watch.
@@ -475,7 +605,7 @@ export type WatchHeartbeat = Message<"frameway.v1.WatchHeartbeat"> & {
  * Use `create(WatchHeartbeatSchema)` to create a new message.
  */
 export const WatchHeartbeatSchema: GenMessage<WatchHeartbeat> = /*@__PURE__*/
-  messageDesc(file_frameway_v1_stream_registry_service, 14);
+  messageDesc(file_frameway_v1_stream_registry_service, 16);
 
 /**
  * A change of one stream.
@@ -517,7 +647,7 @@ export type StreamChange = Message<"frameway.v1.StreamChange"> & {
  * Use `create(StreamChangeSchema)` to create a new message.
  */
 export const StreamChangeSchema: GenMessage<StreamChange> = /*@__PURE__*/
-  messageDesc(file_frameway_v1_stream_registry_service, 15);
+  messageDesc(file_frameway_v1_stream_registry_service, 17);
 
 /**
  * Says what happened to a stream. New values may be added: take `stream` as it is.
@@ -666,6 +796,34 @@ export const StreamRegistryService: GenService<{
     methodKind: "unary";
     input: typeof UnregisterStreamRequestSchema;
     output: typeof UnregisterStreamResponseSchema;
+  },
+  /**
+   * Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+   * takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+   * (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+   * processed, become such tombstones when it is their turn; their pictures are not published.
+   *
+   * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+   * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+   * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+   * is another frame.
+   *
+   * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+   * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+   *
+   * - Ordering: frames accepted after the call are not touched, even if they are in the range.
+   * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+   *   accepted in between.
+   * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+   *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+   *   touch are kept of a stream).
+   *
+   * @generated from rpc frameway.v1.StreamRegistryService.EraseFrames
+   */
+  eraseFrames: {
+    methodKind: "unary";
+    input: typeof EraseFramesRequestSchema;
+    output: typeof EraseFramesResponseSchema;
   },
   /**
    * Sends the registered streams, and then every change.

@@ -661,7 +661,7 @@ export enum GapReason {
   STORE_REPLACED = 12,
 
   /**
-   * They were erased. Not sent yet.
+   * They were erased (TOMBSTONE_OUTCOME_ERASED).
    *
    * @generated from enum value: GAP_REASON_ERASED = 13;
    */

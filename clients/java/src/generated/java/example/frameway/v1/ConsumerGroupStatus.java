@@ -210,7 +210,7 @@ private static final long serialVersionUID = 0L;
   private long lostToRetentionFrames_ = 0L;
   /**
    * <pre>
-   * The number of frames that retention removed unacknowledged.
+   * The number of frames that retention or an erasure removed unacknowledged.
    * </pre>
    *
    * <code>uint64 lost_to_retention_frames = 8 [json_name = "lostToRetentionFrames"];</code>
@@ -1402,7 +1402,7 @@ private static final long serialVersionUID = 0L;
     private long lostToRetentionFrames_ ;
     /**
      * <pre>
-     * The number of frames that retention removed unacknowledged.
+     * The number of frames that retention or an erasure removed unacknowledged.
      * </pre>
      *
      * <code>uint64 lost_to_retention_frames = 8 [json_name = "lostToRetentionFrames"];</code>
@@ -1414,7 +1414,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The number of frames that retention removed unacknowledged.
+     * The number of frames that retention or an erasure removed unacknowledged.
      * </pre>
      *
      * <code>uint64 lost_to_retention_frames = 8 [json_name = "lostToRetentionFrames"];</code>
@@ -1430,7 +1430,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The number of frames that retention removed unacknowledged.
+     * The number of frames that retention or an erasure removed unacknowledged.
      * </pre>
      *
      * <code>uint64 lost_to_retention_frames = 8 [json_name = "lostToRetentionFrames"];</code>

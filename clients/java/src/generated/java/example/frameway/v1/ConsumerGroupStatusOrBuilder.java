@@ -117,7 +117,7 @@ public interface ConsumerGroupStatusOrBuilder extends
 
   /**
    * <pre>
-   * The number of frames that retention removed unacknowledged.
+   * The number of frames that retention or an erasure removed unacknowledged.
    * </pre>
    *
    * <code>uint64 lost_to_retention_frames = 8 [json_name = "lostToRetentionFrames"];</code>

@@ -403,6 +403,15 @@ public enum ErrorReason
   ERROR_REASON_INTERNAL(104),
   /**
    * <pre>
+   * The erasure is stored, and no worker has completed it yet. Call again, until it answers. UNAVAILABLE with RetryInfo.
+   * Metadata: stream_id.
+   * </pre>
+   *
+   * <code>ERROR_REASON_ERASURE_PENDING = 106;</code>
+   */
+  ERROR_REASON_ERASURE_PENDING(106),
+  /**
+   * <pre>
    * The call's deadline passed at the server. Without this reason the client itself made the status. DEADLINE_EXCEEDED.
    * </pre>
    *
@@ -618,7 +627,7 @@ public enum ErrorReason
   ERROR_REASON_WORKER_EXHAUSTED(155),
   /**
    * <pre>
-   * The frame was erased. Tombstone. Not sent yet.
+   * The frame was erased. Tombstone.
    * </pre>
    *
    * <code>ERROR_REASON_ERASED = 156;</code>
@@ -1055,6 +1064,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_INTERNAL_VALUE = 104;
   /**
    * <pre>
+   * The erasure is stored, and no worker has completed it yet. Call again, until it answers. UNAVAILABLE with RetryInfo.
+   * Metadata: stream_id.
+   * </pre>
+   *
+   * <code>ERROR_REASON_ERASURE_PENDING = 106;</code>
+   */
+  public static final int ERROR_REASON_ERASURE_PENDING_VALUE = 106;
+  /**
+   * <pre>
    * The call's deadline passed at the server. Without this reason the client itself made the status. DEADLINE_EXCEEDED.
    * </pre>
    *
@@ -1270,7 +1288,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_WORKER_EXHAUSTED_VALUE = 155;
   /**
    * <pre>
-   * The frame was erased. Tombstone. Not sent yet.
+   * The frame was erased. Tombstone.
    * </pre>
    *
    * <code>ERROR_REASON_ERASED = 156;</code>
@@ -1387,6 +1405,7 @@ public enum ErrorReason
       case 102: return ERROR_REASON_DRAINING;
       case 103: return ERROR_REASON_NOT_IMPLEMENTED;
       case 104: return ERROR_REASON_INTERNAL;
+      case 106: return ERROR_REASON_ERASURE_PENDING;
       case 105: return ERROR_REASON_DEADLINE_EXCEEDED;
       case 120: return ERROR_REASON_CURSOR_INVALID;
       case 121: return ERROR_REASON_CURSOR_TRIMMED;

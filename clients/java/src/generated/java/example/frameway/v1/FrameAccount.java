@@ -8,7 +8,7 @@ package example.frameway.v1;
 /**
  * <pre>
  * Counts what became of frames, for a stream since it was registered (with the frames from before that were still queued then),
- * for a queue since its data began. accepted = processed + failed + dropped + purged + removed + queued.
+ * for a queue since its data began. accepted = processed + failed + dropped + purged + erased + removed + queued.
  * </pre>
  *
  * Protobuf type {@code frameway.v1.FrameAccount}
@@ -72,7 +72,7 @@ private static final long serialVersionUID = 0L;
   private long processedFrames_ = 0L;
   /**
    * <pre>
-   * Frames published with a picture.
+   * Frames published with a picture, without those that were erased since.
    * </pre>
    *
    * <code>uint64 processed_frames = 2 [json_name = "processedFrames"];</code>
@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
   private long failedFrames_ = 0L;
   /**
    * <pre>
-   * Frames published as tombstones, FAILED.
+   * Frames published as tombstones, FAILED, without those that were erased since.
    * </pre>
    *
    * <code>uint64 failed_frames = 3 [json_name = "failedFrames"];</code>
@@ -233,6 +233,21 @@ private static final long serialVersionUID = 0L;
     return overBudgetFrames_;
   }
 
+  public static final int ERASED_FRAMES_FIELD_NUMBER = 13;
+  private long erasedFrames_ = 0L;
+  /**
+   * <pre>
+   * Frames that were erased: their tombstones are ERASED.
+   * </pre>
+   *
+   * <code>uint64 erased_frames = 13 [json_name = "erasedFrames"];</code>
+   * @return The erasedFrames.
+   */
+  @java.lang.Override
+  public long getErasedFrames() {
+    return erasedFrames_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -282,6 +297,9 @@ private static final long serialVersionUID = 0L;
     }
     if (overBudgetFrames_ != 0L) {
       output.writeUInt64(12, overBudgetFrames_);
+    }
+    if (erasedFrames_ != 0L) {
+      output.writeUInt64(13, erasedFrames_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -335,6 +353,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeUInt64Size(12, overBudgetFrames_);
     }
+    if (erasedFrames_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(13, erasedFrames_);
+    }
     return size;
   }
   @java.lang.Override
@@ -383,6 +405,8 @@ private static final long serialVersionUID = 0L;
         != other.getOutputBytes()) return false;
     if (getOverBudgetFrames()
         != other.getOverBudgetFrames()) return false;
+    if (getErasedFrames()
+        != other.getErasedFrames()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -430,6 +454,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + OVER_BUDGET_FRAMES_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
         getOverBudgetFrames());
+    hash = (37 * hash) + ERASED_FRAMES_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getErasedFrames());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -530,7 +557,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Counts what became of frames, for a stream since it was registered (with the frames from before that were still queued then),
-   * for a queue since its data began. accepted = processed + failed + dropped + purged + removed + queued.
+   * for a queue since its data began. accepted = processed + failed + dropped + purged + erased + removed + queued.
    * </pre>
    *
    * Protobuf type {@code frameway.v1.FrameAccount}
@@ -578,6 +605,7 @@ private static final long serialVersionUID = 0L;
       acceptedBytes_ = 0L;
       outputBytes_ = 0L;
       overBudgetFrames_ = 0L;
+      erasedFrames_ = 0L;
       return this;
     }
 
@@ -647,6 +675,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000800) != 0)) {
         result.overBudgetFrames_ = overBudgetFrames_;
       }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.erasedFrames_ = erasedFrames_;
+      }
     }
 
     @java.lang.Override
@@ -696,6 +727,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getOverBudgetFrames() != 0L) {
         setOverBudgetFrames(other.getOverBudgetFrames());
+      }
+      if (other.getErasedFrames() != 0L) {
+        setErasedFrames(other.getErasedFrames());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -781,6 +815,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000800;
               break;
             } // case 96
+            case 104: {
+              erasedFrames_ = input.readUInt64();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 104
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -845,7 +884,7 @@ private static final long serialVersionUID = 0L;
     private long processedFrames_ ;
     /**
      * <pre>
-     * Frames published with a picture.
+     * Frames published with a picture, without those that were erased since.
      * </pre>
      *
      * <code>uint64 processed_frames = 2 [json_name = "processedFrames"];</code>
@@ -857,7 +896,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Frames published with a picture.
+     * Frames published with a picture, without those that were erased since.
      * </pre>
      *
      * <code>uint64 processed_frames = 2 [json_name = "processedFrames"];</code>
@@ -873,7 +912,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Frames published with a picture.
+     * Frames published with a picture, without those that were erased since.
      * </pre>
      *
      * <code>uint64 processed_frames = 2 [json_name = "processedFrames"];</code>
@@ -889,7 +928,7 @@ private static final long serialVersionUID = 0L;
     private long failedFrames_ ;
     /**
      * <pre>
-     * Frames published as tombstones, FAILED.
+     * Frames published as tombstones, FAILED, without those that were erased since.
      * </pre>
      *
      * <code>uint64 failed_frames = 3 [json_name = "failedFrames"];</code>
@@ -901,7 +940,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Frames published as tombstones, FAILED.
+     * Frames published as tombstones, FAILED, without those that were erased since.
      * </pre>
      *
      * <code>uint64 failed_frames = 3 [json_name = "failedFrames"];</code>
@@ -917,7 +956,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Frames published as tombstones, FAILED.
+     * Frames published as tombstones, FAILED, without those that were erased since.
      * </pre>
      *
      * <code>uint64 failed_frames = 3 [json_name = "failedFrames"];</code>
@@ -1322,6 +1361,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearOverBudgetFrames() {
       bitField0_ = (bitField0_ & ~0x00000800);
       overBudgetFrames_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private long erasedFrames_ ;
+    /**
+     * <pre>
+     * Frames that were erased: their tombstones are ERASED.
+     * </pre>
+     *
+     * <code>uint64 erased_frames = 13 [json_name = "erasedFrames"];</code>
+     * @return The erasedFrames.
+     */
+    @java.lang.Override
+    public long getErasedFrames() {
+      return erasedFrames_;
+    }
+    /**
+     * <pre>
+     * Frames that were erased: their tombstones are ERASED.
+     * </pre>
+     *
+     * <code>uint64 erased_frames = 13 [json_name = "erasedFrames"];</code>
+     * @param value The erasedFrames to set.
+     * @return This builder for chaining.
+     */
+    public Builder setErasedFrames(long value) {
+
+      erasedFrames_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Frames that were erased: their tombstones are ERASED.
+     * </pre>
+     *
+     * <code>uint64 erased_frames = 13 [json_name = "erasedFrames"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearErasedFrames() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      erasedFrames_ = 0L;
       onChanged();
       return this;
     }

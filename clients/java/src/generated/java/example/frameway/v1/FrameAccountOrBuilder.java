@@ -22,7 +22,7 @@ public interface FrameAccountOrBuilder extends
 
   /**
    * <pre>
-   * Frames published with a picture.
+   * Frames published with a picture, without those that were erased since.
    * </pre>
    *
    * <code>uint64 processed_frames = 2 [json_name = "processedFrames"];</code>
@@ -32,7 +32,7 @@ public interface FrameAccountOrBuilder extends
 
   /**
    * <pre>
-   * Frames published as tombstones, FAILED.
+   * Frames published as tombstones, FAILED, without those that were erased since.
    * </pre>
    *
    * <code>uint64 failed_frames = 3 [json_name = "failedFrames"];</code>
@@ -129,4 +129,14 @@ public interface FrameAccountOrBuilder extends
    * @return The overBudgetFrames.
    */
   long getOverBudgetFrames();
+
+  /**
+   * <pre>
+   * Frames that were erased: their tombstones are ERASED.
+   * </pre>
+   *
+   * <code>uint64 erased_frames = 13 [json_name = "erasedFrames"];</code>
+   * @return The erasedFrames.
+   */
+  long getErasedFrames();
 }

@@ -121,7 +121,7 @@ public enum GapReason
   GAP_REASON_STORE_REPLACED(12),
   /**
    * <pre>
-   * They were erased. Not sent yet.
+   * They were erased (TOMBSTONE_OUTCOME_ERASED).
    * </pre>
    *
    * <code>GAP_REASON_ERASED = 13;</code>
@@ -253,7 +253,7 @@ public enum GapReason
   public static final int GAP_REASON_STORE_REPLACED_VALUE = 12;
   /**
    * <pre>
-   * They were erased. Not sent yet.
+   * They were erased (TOMBSTONE_OUTCOME_ERASED).
    * </pre>
    *
    * <code>GAP_REASON_ERASED = 13;</code>

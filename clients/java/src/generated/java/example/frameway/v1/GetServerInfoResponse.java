@@ -168,8 +168,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -182,8 +182,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -195,8 +195,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -209,8 +209,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1774,8 +1774,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1789,8 +1789,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1802,8 +1802,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1816,8 +1816,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1831,8 +1831,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1852,8 +1852,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1872,8 +1872,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1892,8 +1892,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -1909,8 +1909,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-     * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+     * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+     * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
      * </pre>
      *
      * <code>repeated string features = 3 [json_name = "features"];</code>

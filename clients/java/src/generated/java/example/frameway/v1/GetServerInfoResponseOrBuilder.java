@@ -53,8 +53,8 @@ public interface GetServerInfoResponseOrBuilder extends
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -65,8 +65,8 @@ public interface GetServerInfoResponseOrBuilder extends
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -76,8 +76,8 @@ public interface GetServerInfoResponseOrBuilder extends
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>
@@ -88,8 +88,8 @@ public interface GetServerInfoResponseOrBuilder extends
   /**
    * <pre>
    * The features that were added after the first version of frameway.v1. Names match `^[a-z0-9_]{1,64}$` and never change
-   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). Names that are reserved:
-   * `list_frames`, `erase_frames`, `annotations`, `subscriptions`, `tracing`.
+   * their meaning. `authentication`: callers need credentials (see Permissions in StreamingService). `erase_frames`: there is
+   * EraseFrames. `list_frames`: there is ListFrames. Names that are reserved: `annotations`, `subscriptions`, `tracing`.
    * </pre>
    *
    * <code>repeated string features = 3 [json_name = "features"];</code>

@@ -88,6 +88,14 @@ public enum OmittedReason
    * <code>OMITTED_REASON_NOT_PERMITTED = 8;</code>
    */
   OMITTED_REASON_NOT_PERMITTED(8),
+  /**
+   * <pre>
+   * The frame was erased while the picture was being read.
+   * </pre>
+   *
+   * <code>OMITTED_REASON_ERASED = 9;</code>
+   */
+  OMITTED_REASON_ERASED(9),
   UNRECOGNIZED(-1),
   ;
 
@@ -173,6 +181,14 @@ public enum OmittedReason
    * <code>OMITTED_REASON_NOT_PERMITTED = 8;</code>
    */
   public static final int OMITTED_REASON_NOT_PERMITTED_VALUE = 8;
+  /**
+   * <pre>
+   * The frame was erased while the picture was being read.
+   * </pre>
+   *
+   * <code>OMITTED_REASON_ERASED = 9;</code>
+   */
+  public static final int OMITTED_REASON_ERASED_VALUE = 9;
 
 
   public final int getNumber() {
@@ -208,6 +224,7 @@ public enum OmittedReason
       case 6: return OMITTED_REASON_RENDITION_BUDGET;
       case 7: return OMITTED_REASON_RENDITION_FAILED;
       case 8: return OMITTED_REASON_NOT_PERMITTED;
+      case 9: return OMITTED_REASON_ERASED;
       default: return null;
     }
   }

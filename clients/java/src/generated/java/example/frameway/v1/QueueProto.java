@@ -80,7 +80,7 @@ public final class QueueProto extends com.google.protobuf.GeneratedFile {
       "nR\toldestAge\022!\n\014stream_count\030\n \001(\004R\013stre" +
       "amCount\022\033\n\tworker_id\030\013 \001(\tR\010workerId\022F\n\021" +
       "lease_expire_time\030\014 \001(\0132\032.google.protobu" +
-      "f.TimestampR\017leaseExpireTime\"\353\003\n\014FrameAc" +
+      "f.TimestampR\017leaseExpireTime\"\220\004\n\014FrameAc" +
       "count\022\'\n\017accepted_frames\030\001 \001(\004R\016accepted" +
       "Frames\022)\n\020processed_frames\030\002 \001(\004R\017proces" +
       "sedFrames\022#\n\rfailed_frames\030\003 \001(\004R\014failed" +
@@ -93,33 +93,33 @@ public final class QueueProto extends com.google.protobuf.GeneratedFile {
       "es\022%\n\016accepted_bytes\030\n \001(\004R\racceptedByte" +
       "s\022!\n\014output_bytes\030\013 \001(\004R\013outputBytes\022,\n\022" +
       "over_budget_frames\030\014 \001(\004R\020overBudgetFram" +
-      "es\"\270\001\n\014LatencyStats\022+\n\003p50\030\001 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\003p50\022+\n\003p95\030\002 \001(\0132\031." +
-      "google.protobuf.DurationR\003p95\022+\n\003p99\030\003 \001" +
-      "(\0132\031.google.protobuf.DurationR\003p99\022!\n\014sa" +
-      "mple_count\030\004 \001(\004R\013sampleCount\"\340\002\n\nQueueS" +
-      "tats\0223\n\007account\030\001 \001(\0132\031.frameway.v1.Fram" +
-      "eAccountR\007account\022(\n\rcompleted_fps\030\002 \001(\001" +
-      "H\000R\014completedFps\210\001\001\0229\n\nprocessing\030\003 \001(\0132" +
-      "\031.frameway.v1.LatencyStatsR\nprocessing\022\'" +
-      "\n\017retained_frames\030\004 \001(\004R\016retainedFrames\022" +
-      "%\n\016retained_bytes\030\005 \001(\004R\rretainedBytes\022*" +
-      "\n\021dead_letter_count\030\006 \001(\004R\017deadLetterCou" +
-      "nt\022*\n\021dead_letter_bytes\030\007 \001(\004R\017deadLette" +
-      "rBytesB\020\n\016_completed_fps\"i\n\016PartitionSta" +
-      "ts\022(\n\005queue\030\001 \001(\0132\022.frameway.v1.QueueR\005q" +
-      "ueue\022-\n\005stats\030\002 \001(\0132\027.frameway.v1.QueueS" +
-      "tatsR\005stats\"\255\001\n\013StreamStats\022\033\n\tstream_id" +
-      "\030\001 \001(\tR\010streamId\022\031\n\010queue_id\030\002 \001(\tR\007queu" +
-      "eId\0221\n\006status\030\003 \001(\0132\031.frameway.v1.Stream" +
-      "StatusR\006status\0223\n\007account\030\004 \001(\0132\031.framew" +
-      "ay.v1.FrameAccountR\007account*t\n\nQueueStat" +
-      "e\022\033\n\027QUEUE_STATE_UNSPECIFIED\020\000\022\027\n\023QUEUE_" +
-      "STATE_RUNNING\020\001\022\026\n\022QUEUE_STATE_PAUSED\020\002\022" +
-      "\030\n\024QUEUE_STATE_DRAINING\020\003BV\n\023example.fra" +
-      "meway.v1B\nQueueProtoP\001Z+frameway.example" +
-      "/gen/frameway/v1;framewayv1\242\002\003FWYb\006proto" +
-      "3"
+      "es\022#\n\rerased_frames\030\r \001(\004R\014erasedFrames\"" +
+      "\270\001\n\014LatencyStats\022+\n\003p50\030\001 \001(\0132\031.google.p" +
+      "rotobuf.DurationR\003p50\022+\n\003p95\030\002 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\003p95\022+\n\003p99\030\003 \001(\0132" +
+      "\031.google.protobuf.DurationR\003p99\022!\n\014sampl" +
+      "e_count\030\004 \001(\004R\013sampleCount\"\340\002\n\nQueueStat" +
+      "s\0223\n\007account\030\001 \001(\0132\031.frameway.v1.FrameAc" +
+      "countR\007account\022(\n\rcompleted_fps\030\002 \001(\001H\000R" +
+      "\014completedFps\210\001\001\0229\n\nprocessing\030\003 \001(\0132\031.f" +
+      "rameway.v1.LatencyStatsR\nprocessing\022\'\n\017r" +
+      "etained_frames\030\004 \001(\004R\016retainedFrames\022%\n\016" +
+      "retained_bytes\030\005 \001(\004R\rretainedBytes\022*\n\021d" +
+      "ead_letter_count\030\006 \001(\004R\017deadLetterCount\022" +
+      "*\n\021dead_letter_bytes\030\007 \001(\004R\017deadLetterBy" +
+      "tesB\020\n\016_completed_fps\"i\n\016PartitionStats\022" +
+      "(\n\005queue\030\001 \001(\0132\022.frameway.v1.QueueR\005queu" +
+      "e\022-\n\005stats\030\002 \001(\0132\027.frameway.v1.QueueStat" +
+      "sR\005stats\"\255\001\n\013StreamStats\022\033\n\tstream_id\030\001 " +
+      "\001(\tR\010streamId\022\031\n\010queue_id\030\002 \001(\tR\007queueId" +
+      "\0221\n\006status\030\003 \001(\0132\031.frameway.v1.StreamSta" +
+      "tusR\006status\0223\n\007account\030\004 \001(\0132\031.frameway." +
+      "v1.FrameAccountR\007account*t\n\nQueueState\022\033" +
+      "\n\027QUEUE_STATE_UNSPECIFIED\020\000\022\027\n\023QUEUE_STA" +
+      "TE_RUNNING\020\001\022\026\n\022QUEUE_STATE_PAUSED\020\002\022\030\n\024" +
+      "QUEUE_STATE_DRAINING\020\003BV\n\023example.framew" +
+      "ay.v1B\nQueueProtoP\001Z+frameway.example/ge" +
+      "n/frameway/v1;framewayv1\242\002\003FWYb\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -139,7 +139,7 @@ public final class QueueProto extends com.google.protobuf.GeneratedFile {
     internal_static_frameway_v1_FrameAccount_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_FrameAccount_descriptor,
-        new java.lang.String[] { "AcceptedFrames", "ProcessedFrames", "FailedFrames", "DroppedFrames", "PurgedFrames", "RemovedFrames", "QueuedFrames", "DuplicateFrames", "RejectedFrames", "AcceptedBytes", "OutputBytes", "OverBudgetFrames", });
+        new java.lang.String[] { "AcceptedFrames", "ProcessedFrames", "FailedFrames", "DroppedFrames", "PurgedFrames", "RemovedFrames", "QueuedFrames", "DuplicateFrames", "RejectedFrames", "AcceptedBytes", "OutputBytes", "OverBudgetFrames", "ErasedFrames", });
     internal_static_frameway_v1_LatencyStats_descriptor =
       getDescriptor().getMessageType(2);
     internal_static_frameway_v1_LatencyStats_fieldAccessorTable = new

@@ -174,6 +174,38 @@ public final class StreamRegistryServiceGrpc {
     return getUnregisterStreamMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<example.frameway.v1.EraseFramesRequest,
+      example.frameway.v1.EraseFramesResponse> getEraseFramesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "EraseFrames",
+      requestType = example.frameway.v1.EraseFramesRequest.class,
+      responseType = example.frameway.v1.EraseFramesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<example.frameway.v1.EraseFramesRequest,
+      example.frameway.v1.EraseFramesResponse> getEraseFramesMethod() {
+    io.grpc.MethodDescriptor<example.frameway.v1.EraseFramesRequest, example.frameway.v1.EraseFramesResponse> getEraseFramesMethod;
+    if ((getEraseFramesMethod = StreamRegistryServiceGrpc.getEraseFramesMethod) == null) {
+      synchronized (StreamRegistryServiceGrpc.class) {
+        if ((getEraseFramesMethod = StreamRegistryServiceGrpc.getEraseFramesMethod) == null) {
+          StreamRegistryServiceGrpc.getEraseFramesMethod = getEraseFramesMethod =
+              io.grpc.MethodDescriptor.<example.frameway.v1.EraseFramesRequest, example.frameway.v1.EraseFramesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "EraseFrames"))
+              .setIdempotent(true)
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  example.frameway.v1.EraseFramesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  example.frameway.v1.EraseFramesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new StreamRegistryServiceMethodDescriptorSupplier("EraseFrames"))
+              .build();
+        }
+      }
+    }
+    return getEraseFramesMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<example.frameway.v1.WatchStreamsRequest,
       example.frameway.v1.WatchStreamsResponse> getWatchStreamsMethod;
 
@@ -349,6 +381,31 @@ public final class StreamRegistryServiceGrpc {
 
     /**
      * <pre>
+     * Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+     * takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+     * (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+     * processed, become such tombstones when it is their turn; their pictures are not published.
+     * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+     * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+     * is another frame.
+     * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+     * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+     * - Ordering: frames accepted after the call are not touched, even if they are in the range.
+     * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+     *   accepted in between.
+     * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   touch are kept of a stream).
+     * </pre>
+     */
+    default void eraseFrames(example.frameway.v1.EraseFramesRequest request,
+        io.grpc.stub.StreamObserver<example.frameway.v1.EraseFramesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getEraseFramesMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Sends the registered streams, and then every change.
      * - Ordering: changes of one stream are sent in the order in which they happened. Of several quick changes, only the last
      *   may be sent.
@@ -479,6 +536,32 @@ public final class StreamRegistryServiceGrpc {
 
     /**
      * <pre>
+     * Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+     * takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+     * (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+     * processed, become such tombstones when it is their turn; their pictures are not published.
+     * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+     * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+     * is another frame.
+     * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+     * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+     * - Ordering: frames accepted after the call are not touched, even if they are in the range.
+     * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+     *   accepted in between.
+     * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   touch are kept of a stream).
+     * </pre>
+     */
+    public void eraseFrames(example.frameway.v1.EraseFramesRequest request,
+        io.grpc.stub.StreamObserver<example.frameway.v1.EraseFramesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getEraseFramesMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Sends the registered streams, and then every change.
      * - Ordering: changes of one stream are sent in the order in which they happened. Of several quick changes, only the last
      *   may be sent.
@@ -586,6 +669,31 @@ public final class StreamRegistryServiceGrpc {
     public example.frameway.v1.UnregisterStreamResponse unregisterStream(example.frameway.v1.UnregisterStreamRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getUnregisterStreamMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+     * takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+     * (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+     * processed, become such tombstones when it is their turn; their pictures are not published.
+     * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+     * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+     * is another frame.
+     * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+     * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+     * - Ordering: frames accepted after the call are not touched, even if they are in the range.
+     * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+     *   accepted in between.
+     * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   touch are kept of a stream).
+     * </pre>
+     */
+    public example.frameway.v1.EraseFramesResponse eraseFrames(example.frameway.v1.EraseFramesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getEraseFramesMethod(), getCallOptions(), request);
     }
 
     /**
@@ -698,6 +806,31 @@ public final class StreamRegistryServiceGrpc {
     public example.frameway.v1.UnregisterStreamResponse unregisterStream(example.frameway.v1.UnregisterStreamRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getUnregisterStreamMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+     * takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+     * (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+     * processed, become such tombstones when it is their turn; their pictures are not published.
+     * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+     * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+     * is another frame.
+     * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+     * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+     * - Ordering: frames accepted after the call are not touched, even if they are in the range.
+     * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+     *   accepted in between.
+     * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   touch are kept of a stream).
+     * </pre>
+     */
+    public example.frameway.v1.EraseFramesResponse eraseFrames(example.frameway.v1.EraseFramesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getEraseFramesMethod(), getCallOptions(), request);
     }
 
     /**
@@ -815,6 +948,32 @@ public final class StreamRegistryServiceGrpc {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getUnregisterStreamMethod(), getCallOptions()), request);
     }
+
+    /**
+     * <pre>
+     * Erases frames of a stream before retention does: the pictures of kept frames, in every role, and dead letters. A tombstone
+     * takes the place of each frame that was processed or failed (TOMBSTONE_OUTCOME_ERASED), and readers get a gap
+     * (GAP_REASON_ERASED); dropped and purged frames stay as they are. Frames of the range that wait for a worker, or are being
+     * processed, become such tombstones when it is their turn; their pictures are not published.
+     * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
+     * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
+     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
+     * is another frame.
+     * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
+     * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
+     * - Ordering: frames accepted after the call are not touched, even if they are in the range.
+     * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
+     *   accepted in between.
+     * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
+     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   touch are kept of a stream).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<example.frameway.v1.EraseFramesResponse> eraseFrames(
+        example.frameway.v1.EraseFramesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getEraseFramesMethod(), getCallOptions()), request);
+    }
   }
 
   private static final int METHODID_REGISTER_STREAM = 0;
@@ -822,7 +981,8 @@ public final class StreamRegistryServiceGrpc {
   private static final int METHODID_LIST_STREAMS = 2;
   private static final int METHODID_UPDATE_STREAM = 3;
   private static final int METHODID_UNREGISTER_STREAM = 4;
-  private static final int METHODID_WATCH_STREAMS = 5;
+  private static final int METHODID_ERASE_FRAMES = 5;
+  private static final int METHODID_WATCH_STREAMS = 6;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -860,6 +1020,10 @@ public final class StreamRegistryServiceGrpc {
         case METHODID_UNREGISTER_STREAM:
           serviceImpl.unregisterStream((example.frameway.v1.UnregisterStreamRequest) request,
               (io.grpc.stub.StreamObserver<example.frameway.v1.UnregisterStreamResponse>) responseObserver);
+          break;
+        case METHODID_ERASE_FRAMES:
+          serviceImpl.eraseFrames((example.frameway.v1.EraseFramesRequest) request,
+              (io.grpc.stub.StreamObserver<example.frameway.v1.EraseFramesResponse>) responseObserver);
           break;
         case METHODID_WATCH_STREAMS:
           serviceImpl.watchStreams((example.frameway.v1.WatchStreamsRequest) request,
@@ -918,6 +1082,13 @@ public final class StreamRegistryServiceGrpc {
               example.frameway.v1.UnregisterStreamRequest,
               example.frameway.v1.UnregisterStreamResponse>(
                 service, METHODID_UNREGISTER_STREAM)))
+        .addMethod(
+          getEraseFramesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              example.frameway.v1.EraseFramesRequest,
+              example.frameway.v1.EraseFramesResponse>(
+                service, METHODID_ERASE_FRAMES)))
         .addMethod(
           getWatchStreamsMethod(),
           io.grpc.stub.ServerCalls.asyncServerStreamingCall(
@@ -978,6 +1149,7 @@ public final class StreamRegistryServiceGrpc {
               .addMethod(getListStreamsMethod())
               .addMethod(getUpdateStreamMethod())
               .addMethod(getUnregisterStreamMethod())
+              .addMethod(getEraseFramesMethod())
               .addMethod(getWatchStreamsMethod())
               .build();
         }

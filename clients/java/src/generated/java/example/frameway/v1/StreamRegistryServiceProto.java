@@ -77,6 +77,16 @@ public final class StreamRegistryServiceProto extends com.google.protobuf.Genera
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_frameway_v1_UnregisterStreamResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_frameway_v1_EraseFramesRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_frameway_v1_EraseFramesRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_frameway_v1_EraseFramesResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_frameway_v1_EraseFramesResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_frameway_v1_WatchStreamsRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -117,87 +127,106 @@ public final class StreamRegistryServiceProto extends com.google.protobuf.Genera
     java.lang.String[] descriptorData = {
       "\n)frameway/v1/stream_registry_service.pr" +
       "oto\022\013frameway.v1\032\027frameway/v1/error.prot" +
-      "o\032\030frameway/v1/stream.proto\032\036google/prot" +
-      "obuf/duration.proto\032 google/protobuf/fie" +
-      "ld_mask.proto\032\037google/protobuf/timestamp" +
-      ".proto\"D\n\025RegisterStreamRequest\022+\n\006strea" +
-      "m\030\001 \001(\0132\023.frameway.v1.StreamR\006stream\"E\n\026" +
-      "RegisterStreamResponse\022+\n\006stream\030\001 \001(\0132\023" +
-      ".frameway.v1.StreamR\006stream\"/\n\020GetStream" +
-      "Request\022\033\n\tstream_id\030\001 \001(\tR\010streamId\"@\n\021" +
-      "GetStreamResponse\022+\n\006stream\030\001 \001(\0132\023.fram" +
-      "eway.v1.StreamR\006stream\"h\n\022ListStreamsReq" +
-      "uest\022\033\n\tpage_size\030\001 \001(\rR\010pageSize\022\035\n\npag" +
-      "e_token\030\002 \001(\tR\tpageToken\022\026\n\006filter\030\003 \001(\t" +
-      "R\006filter\"l\n\023ListStreamsResponse\022-\n\007strea" +
-      "ms\030\001 \003(\0132\023.frameway.v1.StreamR\007streams\022&" +
-      "\n\017next_page_token\030\002 \001(\tR\rnextPageToken\"\227" +
-      "\001\n\023UpdateStreamRequest\022+\n\006stream\030\001 \001(\0132\023" +
-      ".frameway.v1.StreamR\006stream\022;\n\013update_ma" +
-      "sk\030\002 \001(\0132\032.google.protobuf.FieldMaskR\nup" +
-      "dateMask\022\026\n\006reason\030\003 \001(\tR\006reason\"C\n\024Upda" +
-      "teStreamResponse\022+\n\006stream\030\001 \001(\0132\023.frame" +
-      "way.v1.StreamR\006stream\"b\n\027UnregisterStrea" +
-      "mRequest\022\033\n\tstream_id\030\001 \001(\tR\010streamId\022\022\n" +
-      "\004etag\030\002 \001(\tR\004etag\022\026\n\006reason\030\003 \001(\tR\006reaso" +
-      "n\"\331\001\n\030UnregisterStreamResponse\022#\n\rlast_s" +
-      "equence\030\001 \001(\004R\014lastSequence\0222\n\025removed_q" +
-      "ueued_frames\030\002 \001(\004R\023removedQueuedFrames\022" +
-      "2\n\025removed_output_frames\030\003 \001(\004R\023removedO" +
-      "utputFrames\0220\n\024removed_dead_letters\030\004 \001(" +
-      "\004R\022removedDeadLetters\"\266\001\n\023WatchStreamsRe" +
-      "quest\0222\n\007streams\030\001 \003(\0132\030.frameway.v1.Str" +
-      "eamMatchR\007streams\022!\n\014resume_token\030\002 \001(\tR" +
-      "\013resumeToken\022H\n\022heartbeat_interval\030\003 \001(\013" +
-      "2\031.google.protobuf.DurationR\021heartbeatIn" +
-      "terval\"\365\002\n\024WatchStreamsResponse\022H\n\016snaps" +
-      "hot_start\030\001 \001(\0132\037.frameway.v1.WatchSnaps" +
-      "hotStartH\000R\rsnapshotStart\0221\n\010existing\030\002 " +
-      "\001(\0132\023.frameway.v1.StreamH\000R\010existing\022B\n\014" +
-      "snapshot_end\030\003 \001(\0132\035.frameway.v1.WatchSn" +
-      "apshotEndH\000R\013snapshotEnd\0223\n\006change\030\004 \001(\013" +
-      "2\031.frameway.v1.StreamChangeH\000R\006change\022;\n" +
-      "\theartbeat\030\005 \001(\0132\033.frameway.v1.WatchHear" +
-      "tbeatH\000R\theartbeat\022!\n\014resume_token\030\006 \001(\t" +
-      "R\013resumeTokenB\007\n\005event\"\024\n\022WatchSnapshotS" +
-      "tart\"5\n\020WatchSnapshotEnd\022!\n\014stream_count" +
-      "\030\001 \001(\004R\013streamCount\"M\n\016WatchHeartbeat\022;\n" +
-      "\013server_time\030\001 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\nserverTime\"\331\001\n\014StreamChange\0221\n\004k" +
-      "ind\030\001 \001(\0162\035.frameway.v1.StreamChangeKind" +
-      "R\004kind\022+\n\006stream\030\002 \001(\0132\023.frameway.v1.Str" +
-      "eamR\006stream\022;\n\013change_time\030\003 \001(\0132\032.googl" +
-      "e.protobuf.TimestampR\nchangeTime\022,\n\005erro" +
-      "r\030\004 \001(\0132\026.frameway.v1.ItemErrorR\005error*\364" +
-      "\001\n\020StreamChangeKind\022\"\n\036STREAM_CHANGE_KIN" +
-      "D_UNSPECIFIED\020\000\022!\n\035STREAM_CHANGE_KIND_RE" +
-      "GISTERED\020\001\022\036\n\032STREAM_CHANGE_KIND_UPDATED" +
-      "\020\002\022\033\n\027STREAM_CHANGE_KIND_LIVE\020\003\022\036\n\032STREA" +
-      "M_CHANGE_KIND_STALLED\020\004\022\034\n\030STREAM_CHANGE" +
-      "_KIND_ERROR\020\005\022\036\n\032STREAM_CHANGE_KIND_REMO" +
-      "VED\020\0062\261\004\n\025StreamRegistryService\022^\n\016Regis" +
-      "terStream\022\".frameway.v1.RegisterStreamRe" +
-      "quest\032#.frameway.v1.RegisterStreamRespon" +
-      "se\"\003\220\002\002\022O\n\tGetStream\022\035.frameway.v1.GetSt" +
-      "reamRequest\032\036.frameway.v1.GetStreamRespo" +
-      "nse\"\003\220\002\001\022U\n\013ListStreams\022\037.frameway.v1.Li" +
-      "stStreamsRequest\032 .frameway.v1.ListStrea" +
-      "msResponse\"\003\220\002\001\022S\n\014UpdateStream\022 .framew" +
-      "ay.v1.UpdateStreamRequest\032!.frameway.v1." +
-      "UpdateStreamResponse\022_\n\020UnregisterStream" +
-      "\022$.frameway.v1.UnregisterStreamRequest\032%" +
-      ".frameway.v1.UnregisterStreamResponse\022Z\n" +
-      "\014WatchStreams\022 .frameway.v1.WatchStreams" +
-      "Request\032!.frameway.v1.WatchStreamsRespon" +
-      "se\"\003\220\002\0010\001Bf\n\023example.frameway.v1B\032Stream" +
-      "RegistryServiceProtoP\001Z+frameway.example" +
-      "/gen/frameway/v1;framewayv1\242\002\003FWYb\006proto" +
-      "3"
+      "o\032\034frameway/v1/frame_list.proto\032\030framewa" +
+      "y/v1/stream.proto\032\036google/protobuf/durat" +
+      "ion.proto\032 google/protobuf/field_mask.pr" +
+      "oto\032\037google/protobuf/timestamp.proto\"D\n\025" +
+      "RegisterStreamRequest\022+\n\006stream\030\001 \001(\0132\023." +
+      "frameway.v1.StreamR\006stream\"E\n\026RegisterSt" +
+      "reamResponse\022+\n\006stream\030\001 \001(\0132\023.frameway." +
+      "v1.StreamR\006stream\"/\n\020GetStreamRequest\022\033\n" +
+      "\tstream_id\030\001 \001(\tR\010streamId\"@\n\021GetStreamR" +
+      "esponse\022+\n\006stream\030\001 \001(\0132\023.frameway.v1.St" +
+      "reamR\006stream\"h\n\022ListStreamsRequest\022\033\n\tpa" +
+      "ge_size\030\001 \001(\rR\010pageSize\022\035\n\npage_token\030\002 " +
+      "\001(\tR\tpageToken\022\026\n\006filter\030\003 \001(\tR\006filter\"l" +
+      "\n\023ListStreamsResponse\022-\n\007streams\030\001 \003(\0132\023" +
+      ".frameway.v1.StreamR\007streams\022&\n\017next_pag" +
+      "e_token\030\002 \001(\tR\rnextPageToken\"\227\001\n\023UpdateS" +
+      "treamRequest\022+\n\006stream\030\001 \001(\0132\023.frameway." +
+      "v1.StreamR\006stream\022;\n\013update_mask\030\002 \001(\0132\032" +
+      ".google.protobuf.FieldMaskR\nupdateMask\022\026" +
+      "\n\006reason\030\003 \001(\tR\006reason\"C\n\024UpdateStreamRe" +
+      "sponse\022+\n\006stream\030\001 \001(\0132\023.frameway.v1.Str" +
+      "eamR\006stream\"b\n\027UnregisterStreamRequest\022\033" +
+      "\n\tstream_id\030\001 \001(\tR\010streamId\022\022\n\004etag\030\002 \001(" +
+      "\tR\004etag\022\026\n\006reason\030\003 \001(\tR\006reason\"\331\001\n\030Unre" +
+      "gisterStreamResponse\022#\n\rlast_sequence\030\001 " +
+      "\001(\004R\014lastSequence\0222\n\025removed_queued_fram" +
+      "es\030\002 \001(\004R\023removedQueuedFrames\0222\n\025removed" +
+      "_output_frames\030\003 \001(\004R\023removedOutputFrame" +
+      "s\0220\n\024removed_dead_letters\030\004 \001(\004R\022removed" +
+      "DeadLetters\"\355\001\n\022EraseFramesRequest\022\033\n\tst" +
+      "ream_id\030\001 \001(\tR\010streamId\022:\n\tsequences\030\002 \001" +
+      "(\0132\032.frameway.v1.SequenceRangeH\000R\tsequen" +
+      "ces\022D\n\rreceive_times\030\003 \001(\0132\035.frameway.v1" +
+      ".ReceiveTimeRangeH\000R\014receiveTimes\022\027\n\007dry" +
+      "_run\030\004 \001(\010R\006dryRun\022\026\n\006reason\030\005 \001(\tR\006reas" +
+      "onB\007\n\005range\"\367\002\n\023EraseFramesResponse\022%\n\016f" +
+      "irst_sequence\030\001 \001(\004R\rfirstSequence\022#\n\rla" +
+      "st_sequence\030\002 \001(\004R\014lastSequence\0226\n\027erase" +
+      "d_processed_frames\030\003 \001(\004R\025erasedProcesse" +
+      "dFrames\0220\n\024erased_failed_frames\030\004 \001(\004R\022e" +
+      "rasedFailedFrames\022!\n\014erased_bytes\030\005 \001(\004R" +
+      "\013erasedBytes\022.\n\023erased_dead_letters\030\006 \001(" +
+      "\004R\021erasedDeadLetters\022#\n\rqueued_frames\030\007 " +
+      "\001(\004R\014queuedFrames\0222\n\025already_erased_fram" +
+      "es\030\010 \001(\004R\023alreadyErasedFrames\"\266\001\n\023WatchS" +
+      "treamsRequest\0222\n\007streams\030\001 \003(\0132\030.framewa" +
+      "y.v1.StreamMatchR\007streams\022!\n\014resume_toke" +
+      "n\030\002 \001(\tR\013resumeToken\022H\n\022heartbeat_interv" +
+      "al\030\003 \001(\0132\031.google.protobuf.DurationR\021hea" +
+      "rtbeatInterval\"\365\002\n\024WatchStreamsResponse\022" +
+      "H\n\016snapshot_start\030\001 \001(\0132\037.frameway.v1.Wa" +
+      "tchSnapshotStartH\000R\rsnapshotStart\0221\n\010exi" +
+      "sting\030\002 \001(\0132\023.frameway.v1.StreamH\000R\010exis" +
+      "ting\022B\n\014snapshot_end\030\003 \001(\0132\035.frameway.v1" +
+      ".WatchSnapshotEndH\000R\013snapshotEnd\0223\n\006chan" +
+      "ge\030\004 \001(\0132\031.frameway.v1.StreamChangeH\000R\006c" +
+      "hange\022;\n\theartbeat\030\005 \001(\0132\033.frameway.v1.W" +
+      "atchHeartbeatH\000R\theartbeat\022!\n\014resume_tok" +
+      "en\030\006 \001(\tR\013resumeTokenB\007\n\005event\"\024\n\022WatchS" +
+      "napshotStart\"5\n\020WatchSnapshotEnd\022!\n\014stre" +
+      "am_count\030\001 \001(\004R\013streamCount\"M\n\016WatchHear" +
+      "tbeat\022;\n\013server_time\030\001 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\nserverTime\"\331\001\n\014StreamCha" +
+      "nge\0221\n\004kind\030\001 \001(\0162\035.frameway.v1.StreamCh" +
+      "angeKindR\004kind\022+\n\006stream\030\002 \001(\0132\023.framewa" +
+      "y.v1.StreamR\006stream\022;\n\013change_time\030\003 \001(\013" +
+      "2\032.google.protobuf.TimestampR\nchangeTime" +
+      "\022,\n\005error\030\004 \001(\0132\026.frameway.v1.ItemErrorR" +
+      "\005error*\364\001\n\020StreamChangeKind\022\"\n\036STREAM_CH" +
+      "ANGE_KIND_UNSPECIFIED\020\000\022!\n\035STREAM_CHANGE" +
+      "_KIND_REGISTERED\020\001\022\036\n\032STREAM_CHANGE_KIND" +
+      "_UPDATED\020\002\022\033\n\027STREAM_CHANGE_KIND_LIVE\020\003\022" +
+      "\036\n\032STREAM_CHANGE_KIND_STALLED\020\004\022\034\n\030STREA" +
+      "M_CHANGE_KIND_ERROR\020\005\022\036\n\032STREAM_CHANGE_K" +
+      "IND_REMOVED\020\0062\210\005\n\025StreamRegistryService\022" +
+      "^\n\016RegisterStream\022\".frameway.v1.Register" +
+      "StreamRequest\032#.frameway.v1.RegisterStre" +
+      "amResponse\"\003\220\002\002\022O\n\tGetStream\022\035.frameway." +
+      "v1.GetStreamRequest\032\036.frameway.v1.GetStr" +
+      "eamResponse\"\003\220\002\001\022U\n\013ListStreams\022\037.framew" +
+      "ay.v1.ListStreamsRequest\032 .frameway.v1.L" +
+      "istStreamsResponse\"\003\220\002\001\022S\n\014UpdateStream\022" +
+      " .frameway.v1.UpdateStreamRequest\032!.fram" +
+      "eway.v1.UpdateStreamResponse\022_\n\020Unregist" +
+      "erStream\022$.frameway.v1.UnregisterStreamR" +
+      "equest\032%.frameway.v1.UnregisterStreamRes" +
+      "ponse\022U\n\013EraseFrames\022\037.frameway.v1.Erase" +
+      "FramesRequest\032 .frameway.v1.EraseFramesR" +
+      "esponse\"\003\220\002\002\022Z\n\014WatchStreams\022 .frameway." +
+      "v1.WatchStreamsRequest\032!.frameway.v1.Wat" +
+      "chStreamsResponse\"\003\220\002\0010\001Bf\n\023example.fram" +
+      "eway.v1B\032StreamRegistryServiceProtoP\001Z+f" +
+      "rameway.example/gen/frameway/v1;frameway" +
+      "v1\242\002\003FWYb\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           example.frameway.v1.ErrorProto.getDescriptor(),
+          example.frameway.v1.FrameListProto.getDescriptor(),
           example.frameway.v1.StreamProto.getDescriptor(),
           com.google.protobuf.DurationProto.getDescriptor(),
           com.google.protobuf.FieldMaskProto.getDescriptor(),
@@ -263,44 +292,57 @@ public final class StreamRegistryServiceProto extends com.google.protobuf.Genera
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_UnregisterStreamResponse_descriptor,
         new java.lang.String[] { "LastSequence", "RemovedQueuedFrames", "RemovedOutputFrames", "RemovedDeadLetters", });
-    internal_static_frameway_v1_WatchStreamsRequest_descriptor =
+    internal_static_frameway_v1_EraseFramesRequest_descriptor =
       getDescriptor().getMessageType(10);
+    internal_static_frameway_v1_EraseFramesRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_frameway_v1_EraseFramesRequest_descriptor,
+        new java.lang.String[] { "StreamId", "Sequences", "ReceiveTimes", "DryRun", "Reason", "Range", });
+    internal_static_frameway_v1_EraseFramesResponse_descriptor =
+      getDescriptor().getMessageType(11);
+    internal_static_frameway_v1_EraseFramesResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_frameway_v1_EraseFramesResponse_descriptor,
+        new java.lang.String[] { "FirstSequence", "LastSequence", "ErasedProcessedFrames", "ErasedFailedFrames", "ErasedBytes", "ErasedDeadLetters", "QueuedFrames", "AlreadyErasedFrames", });
+    internal_static_frameway_v1_WatchStreamsRequest_descriptor =
+      getDescriptor().getMessageType(12);
     internal_static_frameway_v1_WatchStreamsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_WatchStreamsRequest_descriptor,
         new java.lang.String[] { "Streams", "ResumeToken", "HeartbeatInterval", });
     internal_static_frameway_v1_WatchStreamsResponse_descriptor =
-      getDescriptor().getMessageType(11);
+      getDescriptor().getMessageType(13);
     internal_static_frameway_v1_WatchStreamsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_WatchStreamsResponse_descriptor,
         new java.lang.String[] { "SnapshotStart", "Existing", "SnapshotEnd", "Change", "Heartbeat", "ResumeToken", "Event", });
     internal_static_frameway_v1_WatchSnapshotStart_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(14);
     internal_static_frameway_v1_WatchSnapshotStart_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_WatchSnapshotStart_descriptor,
         new java.lang.String[] { });
     internal_static_frameway_v1_WatchSnapshotEnd_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(15);
     internal_static_frameway_v1_WatchSnapshotEnd_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_WatchSnapshotEnd_descriptor,
         new java.lang.String[] { "StreamCount", });
     internal_static_frameway_v1_WatchHeartbeat_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(16);
     internal_static_frameway_v1_WatchHeartbeat_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_WatchHeartbeat_descriptor,
         new java.lang.String[] { "ServerTime", });
     internal_static_frameway_v1_StreamChange_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(17);
     internal_static_frameway_v1_StreamChange_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_StreamChange_descriptor,
         new java.lang.String[] { "Kind", "Stream", "ChangeTime", "Error", });
     descriptor.resolveAllFeaturesImmutable();
     example.frameway.v1.ErrorProto.getDescriptor();
+    example.frameway.v1.FrameListProto.getDescriptor();
     example.frameway.v1.StreamProto.getDescriptor();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.FieldMaskProto.getDescriptor();

@@ -349,6 +349,38 @@ public final class StreamingServiceGrpc {
     return getGetLatestFramesMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<example.frameway.v1.ListFramesRequest,
+      example.frameway.v1.ListFramesResponse> getListFramesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListFrames",
+      requestType = example.frameway.v1.ListFramesRequest.class,
+      responseType = example.frameway.v1.ListFramesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<example.frameway.v1.ListFramesRequest,
+      example.frameway.v1.ListFramesResponse> getListFramesMethod() {
+    io.grpc.MethodDescriptor<example.frameway.v1.ListFramesRequest, example.frameway.v1.ListFramesResponse> getListFramesMethod;
+    if ((getListFramesMethod = StreamingServiceGrpc.getListFramesMethod) == null) {
+      synchronized (StreamingServiceGrpc.class) {
+        if ((getListFramesMethod = StreamingServiceGrpc.getListFramesMethod) == null) {
+          StreamingServiceGrpc.getListFramesMethod = getListFramesMethod =
+              io.grpc.MethodDescriptor.<example.frameway.v1.ListFramesRequest, example.frameway.v1.ListFramesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListFrames"))
+              .setSafe(true)
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  example.frameway.v1.ListFramesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  example.frameway.v1.ListFramesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new StreamingServiceMethodDescriptorSupplier("ListFrames"))
+              .build();
+        }
+      }
+    }
+    return getListFramesMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<example.frameway.v1.GetServerInfoRequest,
       example.frameway.v1.GetServerInfoResponse> getGetServerInfoMethod;
 
@@ -635,6 +667,22 @@ public final class StreamingServiceGrpc {
     default void getLatestFrames(example.frameway.v1.GetLatestFramesRequest request,
         io.grpc.stub.StreamObserver<example.frameway.v1.GetLatestFramesResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetLatestFramesMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+     * those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+     * `list_frames`.
+     * - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+     *   gaps of the later one.
+     * - Retry: safe, reads only.
+     * - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+     * </pre>
+     */
+    default void listFrames(example.frameway.v1.ListFramesRequest request,
+        io.grpc.stub.StreamObserver<example.frameway.v1.ListFramesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListFramesMethod(), responseObserver);
     }
 
     /**
@@ -934,6 +982,23 @@ public final class StreamingServiceGrpc {
 
     /**
      * <pre>
+     * Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+     * those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+     * `list_frames`.
+     * - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+     *   gaps of the later one.
+     * - Retry: safe, reads only.
+     * - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+     * </pre>
+     */
+    public void listFrames(example.frameway.v1.ListFramesRequest request,
+        io.grpc.stub.StreamObserver<example.frameway.v1.ListFramesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListFramesMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
      * - Ordering: none.
      * - Retry: safe, reads only.
@@ -1164,6 +1229,22 @@ public final class StreamingServiceGrpc {
 
     /**
      * <pre>
+     * Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+     * those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+     * `list_frames`.
+     * - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+     *   gaps of the later one.
+     * - Retry: safe, reads only.
+     * - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+     * </pre>
+     */
+    public example.frameway.v1.ListFramesResponse listFrames(example.frameway.v1.ListFramesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListFramesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
      * - Ordering: none.
      * - Retry: safe, reads only.
@@ -1370,6 +1451,22 @@ public final class StreamingServiceGrpc {
 
     /**
      * <pre>
+     * Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+     * those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+     * `list_frames`.
+     * - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+     *   gaps of the later one.
+     * - Retry: safe, reads only.
+     * - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+     * </pre>
+     */
+    public example.frameway.v1.ListFramesResponse listFrames(example.frameway.v1.ListFramesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListFramesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
      * - Ordering: none.
      * - Retry: safe, reads only.
@@ -1544,6 +1641,23 @@ public final class StreamingServiceGrpc {
 
     /**
      * <pre>
+     * Reads what is known of frames of one stream, in pages and without their pictures: by sequences, by the time of receipt, or
+     * those around a moment. Says where frames of the range are gone, and what is kept. Only where GetServerInfo.features has
+     * `list_frames`.
+     * - Ordering: by sequence, on each page and from page to page. Frames that retention removes between two pages are in the
+     *   gaps of the later one.
+     * - Retry: safe, reads only.
+     * - Status: OK, also when no frame is found. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<example.frameway.v1.ListFramesResponse> listFrames(
+        example.frameway.v1.ListFramesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListFramesMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
      * - Ordering: none.
      * - Retry: safe, reads only.
@@ -1565,8 +1679,9 @@ public final class StreamingServiceGrpc {
   private static final int METHODID_EXTEND_ACK_DEADLINE = 5;
   private static final int METHODID_GET_FRAMES = 6;
   private static final int METHODID_GET_LATEST_FRAMES = 7;
-  private static final int METHODID_GET_SERVER_INFO = 8;
-  private static final int METHODID_SUBMIT_FRAMES = 9;
+  private static final int METHODID_LIST_FRAMES = 8;
+  private static final int METHODID_GET_SERVER_INFO = 9;
+  private static final int METHODID_SUBMIT_FRAMES = 10;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -1616,6 +1731,10 @@ public final class StreamingServiceGrpc {
         case METHODID_GET_LATEST_FRAMES:
           serviceImpl.getLatestFrames((example.frameway.v1.GetLatestFramesRequest) request,
               (io.grpc.stub.StreamObserver<example.frameway.v1.GetLatestFramesResponse>) responseObserver);
+          break;
+        case METHODID_LIST_FRAMES:
+          serviceImpl.listFrames((example.frameway.v1.ListFramesRequest) request,
+              (io.grpc.stub.StreamObserver<example.frameway.v1.ListFramesResponse>) responseObserver);
           break;
         case METHODID_GET_SERVER_INFO:
           serviceImpl.getServerInfo((example.frameway.v1.GetServerInfoRequest) request,
@@ -1706,6 +1825,13 @@ public final class StreamingServiceGrpc {
               example.frameway.v1.GetLatestFramesResponse>(
                 service, METHODID_GET_LATEST_FRAMES)))
         .addMethod(
+          getListFramesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              example.frameway.v1.ListFramesRequest,
+              example.frameway.v1.ListFramesResponse>(
+                service, METHODID_LIST_FRAMES)))
+        .addMethod(
           getGetServerInfoMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
             new MethodHandlers<
@@ -1769,6 +1895,7 @@ public final class StreamingServiceGrpc {
               .addMethod(getExtendAckDeadlineMethod())
               .addMethod(getGetFramesMethod())
               .addMethod(getGetLatestFramesMethod())
+              .addMethod(getListFramesMethod())
               .addMethod(getGetServerInfoMethod())
               .build();
         }

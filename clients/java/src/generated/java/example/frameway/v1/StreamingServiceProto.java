@@ -252,236 +252,240 @@ public final class StreamingServiceProto extends com.google.protobuf.GeneratedFi
     java.lang.String[] descriptorData = {
       "\n#frameway/v1/streaming_service.proto\022\013f" +
       "rameway.v1\032\027frameway/v1/error.proto\032\027fra" +
-      "meway/v1/frame.proto\032!frameway/v1/proces" +
-      "sed_frame.proto\032\030frameway/v1/server.prot" +
-      "o\032\036frameway/v1/subscription.proto\032\036googl" +
-      "e/protobuf/duration.proto\032\037google/protob" +
-      "uf/timestamp.proto\"E\n\027SubmitFrameBatchRe" +
-      "quest\022*\n\006frames\030\001 \003(\0132\022.frameway.v1.Fram" +
-      "eR\006frames\"N\n\030SubmitFrameBatchResponse\0222\n" +
-      "\007results\030\001 \003(\0132\030.frameway.v1.FrameResult" +
-      "R\007results\"\204\001\n\023SubmitFramesRequest\0220\n\005set" +
-      "up\030\001 \001(\0132\030.frameway.v1.SubmitSetupH\000R\005se" +
-      "tup\0220\n\005batch\030\002 \001(\0132\030.frameway.v1.SubmitB" +
-      "atchH\000R\005batchB\t\n\007request\"\246\001\n\013SubmitSetup" +
-      "\022!\n\014publisher_id\030\001 \001(\tR\013publisherId\022*\n\021r" +
-      "esume_stream_ids\030\002 \003(\tR\017resumeStreamIds\022" +
-      "H\n\022heartbeat_interval\030\003 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\021heartbeatInterval\"T\n\013Sub" +
-      "mitBatch\022\031\n\010batch_id\030\001 \001(\004R\007batchId\022*\n\006f" +
-      "rames\030\002 \003(\0132\022.frameway.v1.FrameR\006frames\"" +
-      "\312\002\n\024SubmitFramesResponse\0220\n\005ready\030\001 \001(\0132" +
-      "\030.frameway.v1.SubmitReadyH\000R\005ready\022C\n\014ba" +
-      "tch_result\030\002 \001(\0132\036.frameway.v1.SubmitBat" +
-      "chResultH\000R\013batchResult\0229\n\010throttle\030\003 \001(" +
-      "\0132\033.frameway.v1.SubmitThrottleH\000R\010thrott" +
-      "le\022<\n\theartbeat\030\004 \001(\0132\034.frameway.v1.Subm" +
-      "itHeartbeatH\000R\theartbeat\0229\n\010draining\030\005 \001" +
-      "(\0132\033.frameway.v1.SubmitDrainingH\000R\010drain" +
-      "ingB\007\n\005event\"\203\002\n\013SubmitReady\022(\n\020max_batc" +
-      "h_frames\030\001 \001(\rR\016maxBatchFrames\022*\n\021max_me" +
-      "ssage_bytes\030\002 \001(\004R\017maxMessageBytes\0221\n\025ma" +
-      "x_in_flight_batches\030\003 \001(\rR\022maxInFlightBa" +
-      "tches\022-\n\023max_in_flight_bytes\030\004 \001(\004R\020maxI" +
-      "nFlightBytes\022<\n\tpositions\030\005 \003(\0132\036.framew" +
-      "ay.v1.PublisherPositionR\tpositions\"\305\001\n\021P" +
-      "ublisherPosition\022\033\n\tstream_id\030\001 \001(\tR\010str" +
-      "eamId\022;\n\027last_publisher_sequence\030\002 \001(\004H\000" +
-      "R\025lastPublisherSequence\210\001\001\022(\n\rlast_seque" +
-      "nce\030\003 \001(\004H\001R\014lastSequence\210\001\001B\032\n\030_last_pu" +
-      "blisher_sequenceB\020\n\016_last_sequence\"b\n\021Su" +
-      "bmitBatchResult\022\031\n\010batch_id\030\001 \001(\004R\007batch" +
-      "Id\0222\n\007results\030\002 \003(\0132\030.frameway.v1.FrameR" +
-      "esultR\007results\"\366\001\n\016SubmitThrottle\022\033\n\tstr" +
-      "eam_id\030\001 \001(\tR\010streamId\022/\n\005pause\030\002 \001(\0132\031." +
-      "google.protobuf.DurationR\005pause\022\034\n\007max_f" +
-      "ps\030\003 \001(\001H\000R\006maxFps\210\001\001\0224\n\024max_bytes_per_s" +
-      "econd\030\004 \001(\004H\001R\021maxBytesPerSecond\210\001\001\022\035\n\nq" +
-      "ueue_fill\030\005 \001(\001R\tqueueFillB\n\n\010_max_fpsB\027" +
-      "\n\025_max_bytes_per_second\"N\n\017SubmitHeartbe" +
-      "at\022;\n\013server_time\030\001 \001(\0132\032.google.protobu" +
-      "f.TimestampR\nserverTime\"\205\001\n\016SubmitDraini" +
-      "ng\022B\n\017reconnect_delay\030\001 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\016reconnectDelay\022/\n\005grace\030" +
-      "\002 \001(\0132\031.google.protobuf.DurationR\005grace\"" +
-      "\373\002\n\026SubscribeFramesRequest\0229\n\tselectors\030" +
-      "\001 \003(\0132\033.frameway.v1.StreamSelectorR\tsele" +
-      "ctors\022H\n\022heartbeat_interval\030\002 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\021heartbeatInterval\022" +
-      "J\n\023checkpoint_interval\030\003 \001(\0132\031.google.pr" +
-      "otobuf.DurationR\022checkpointInterval\022/\n\021s" +
-      "top_after_frames\030\004 \001(\004H\000R\017stopAfterFrame" +
-      "s\210\001\001\022 \n\014stop_at_head\030\005 \001(\010R\nstopAtHead\022\'" +
-      "\n\017subscriber_name\030\006 \001(\tR\016subscriberNameB" +
-      "\024\n\022_stop_after_frames\"\267\002\n\027SubscribeFrame" +
-      "sResponse\0223\n\005frame\030\001 \001(\0132\033.frameway.v1.D" +
-      "eliveredFrameH\000R\005frame\022-\n\003gap\030\002 \001(\0132\031.fr" +
-      "ameway.v1.DeliveredGapH\000R\003gap\0226\n\theartbe" +
-      "at\030\003 \001(\0132\026.frameway.v1.HeartbeatH\000R\thear" +
-      "tbeat\0229\n\ncheckpoint\030\004 \001(\0132\027.frameway.v1." +
-      "CheckpointH\000R\ncheckpoint\022<\n\010draining\030\005 \001" +
-      "(\0132\036.frameway.v1.SubscribeDrainingH\000R\010dr" +
-      "ainingB\007\n\005event\"\202\001\n\016DeliveredFrame\0221\n\005fr" +
-      "ame\030\001 \001(\0132\033.frameway.v1.ProcessedFrameR\005" +
-      "frame\022\026\n\006cursor\030\002 \001(\tR\006cursor\022%\n\016selecto" +
-      "r_index\030\003 \001(\rR\rselectorIndex\"q\n\014Delivere" +
-      "dGap\022\"\n\003gap\030\001 \001(\0132\020.frameway.v1.GapR\003gap" +
-      "\022\026\n\006cursor\030\002 \001(\tR\006cursor\022%\n\016selector_ind" +
-      "ex\030\003 \001(\rR\rselectorIndex\"\251\001\n\tHeartbeat\022;\n" +
-      "\013server_time\030\001 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\nserverTime\0220\n\007streams\030\002 \003(\0132\026.fr" +
-      "ameway.v1.StreamLagR\007streams\022-\n\022unfollow" +
-      "ed_streams\030\003 \001(\004R\021unfollowedStreams\"p\n\nC" +
-      "heckpoint\0223\n\007cursors\030\001 \003(\0132\031.frameway.v1" +
-      ".StreamCursorR\007cursors\022-\n\022unfollowed_str" +
-      "eams\030\002 \001(\004R\021unfollowedStreams\"\214\001\n\021Subscr" +
-      "ibeDraining\0223\n\007cursors\030\001 \003(\0132\031.frameway." +
-      "v1.StreamCursorR\007cursors\022B\n\017reconnect_de" +
-      "lay\030\002 \001(\0132\031.google.protobuf.DurationR\016re" +
-      "connectDelay\"\303\003\n\024ConsumeFramesRequest\022\031\n" +
-      "\010group_id\030\001 \001(\tR\007groupId\022\033\n\tmember_id\030\002 " +
-      "\001(\tR\010memberId\0229\n\026max_outstanding_frames\030" +
-      "\003 \001(\rH\000R\024maxOutstandingFrames\210\001\001\0227\n\025max_" +
-      "outstanding_bytes\030\004 \001(\004H\001R\023maxOutstandin" +
-      "gBytes\210\001\001\0229\n\010pictures\030\005 \001(\0132\035.frameway.v" +
-      "1.PictureSelectionR\010pictures\022H\n\022heartbea" +
-      "t_interval\030\006 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\021heartbeatInterval\022/\n\021stop_after_fra" +
-      "mes\030\007 \001(\004H\002R\017stopAfterFrames\210\001\001B\031\n\027_max_" +
-      "outstanding_framesB\030\n\026_max_outstanding_b" +
-      "ytesB\024\n\022_stop_after_frames\"\250\002\n\025ConsumeFr" +
-      "amesResponse\0222\n\005frame\030\001 \001(\0132\032.frameway.v" +
-      "1.ConsumedFrameH\000R\005frame\022$\n\003gap\030\002 \001(\0132\020." +
-      "frameway.v1.GapH\000R\003gap\022=\n\theartbeat\030\003 \001(" +
-      "\0132\035.frameway.v1.ConsumeHeartbeatH\000R\thear" +
-      "tbeat\0221\n\005ready\030\004 \001(\0132\031.frameway.v1.Consu" +
-      "meReadyH\000R\005ready\022:\n\010draining\030\005 \001(\0132\034.fra" +
-      "meway.v1.ConsumeDrainingH\000R\010drainingB\007\n\005" +
-      "event\"L\n\014ConsumeReady\022<\n\014ack_deadline\030\001 " +
-      "\001(\0132\031.google.protobuf.DurationR\013ackDeadl" +
-      "ine\"\310\001\n\rConsumedFrame\0221\n\005frame\030\001 \001(\0132\033.f" +
-      "rameway.v1.ProcessedFrameR\005frame\022\025\n\006ack_" +
-      "id\030\002 \001(\tR\005ackId\022)\n\020delivery_attempt\030\003 \001(" +
-      "\rR\017deliveryAttempt\022B\n\017ack_expire_time\030\004 " +
-      "\001(\0132\032.google.protobuf.TimestampR\rackExpi" +
-      "reTime\"\337\001\n\020ConsumeHeartbeat\022;\n\013server_ti" +
+      "meway/v1/frame.proto\032\034frameway/v1/frame_" +
+      "list.proto\032!frameway/v1/processed_frame." +
+      "proto\032\030frameway/v1/server.proto\032\036framewa" +
+      "y/v1/subscription.proto\032\036google/protobuf" +
+      "/duration.proto\032\037google/protobuf/timesta" +
+      "mp.proto\"E\n\027SubmitFrameBatchRequest\022*\n\006f" +
+      "rames\030\001 \003(\0132\022.frameway.v1.FrameR\006frames\"" +
+      "N\n\030SubmitFrameBatchResponse\0222\n\007results\030\001" +
+      " \003(\0132\030.frameway.v1.FrameResultR\007results\"" +
+      "\204\001\n\023SubmitFramesRequest\0220\n\005setup\030\001 \001(\0132\030" +
+      ".frameway.v1.SubmitSetupH\000R\005setup\0220\n\005bat" +
+      "ch\030\002 \001(\0132\030.frameway.v1.SubmitBatchH\000R\005ba" +
+      "tchB\t\n\007request\"\246\001\n\013SubmitSetup\022!\n\014publis" +
+      "her_id\030\001 \001(\tR\013publisherId\022*\n\021resume_stre" +
+      "am_ids\030\002 \003(\tR\017resumeStreamIds\022H\n\022heartbe" +
+      "at_interval\030\003 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\021heartbeatInterval\"T\n\013SubmitBatch\022\031" +
+      "\n\010batch_id\030\001 \001(\004R\007batchId\022*\n\006frames\030\002 \003(" +
+      "\0132\022.frameway.v1.FrameR\006frames\"\312\002\n\024Submit" +
+      "FramesResponse\0220\n\005ready\030\001 \001(\0132\030.frameway" +
+      ".v1.SubmitReadyH\000R\005ready\022C\n\014batch_result" +
+      "\030\002 \001(\0132\036.frameway.v1.SubmitBatchResultH\000" +
+      "R\013batchResult\0229\n\010throttle\030\003 \001(\0132\033.framew" +
+      "ay.v1.SubmitThrottleH\000R\010throttle\022<\n\thear" +
+      "tbeat\030\004 \001(\0132\034.frameway.v1.SubmitHeartbea" +
+      "tH\000R\theartbeat\0229\n\010draining\030\005 \001(\0132\033.frame" +
+      "way.v1.SubmitDrainingH\000R\010drainingB\007\n\005eve" +
+      "nt\"\203\002\n\013SubmitReady\022(\n\020max_batch_frames\030\001" +
+      " \001(\rR\016maxBatchFrames\022*\n\021max_message_byte" +
+      "s\030\002 \001(\004R\017maxMessageBytes\0221\n\025max_in_fligh" +
+      "t_batches\030\003 \001(\rR\022maxInFlightBatches\022-\n\023m" +
+      "ax_in_flight_bytes\030\004 \001(\004R\020maxInFlightByt" +
+      "es\022<\n\tpositions\030\005 \003(\0132\036.frameway.v1.Publ" +
+      "isherPositionR\tpositions\"\305\001\n\021PublisherPo" +
+      "sition\022\033\n\tstream_id\030\001 \001(\tR\010streamId\022;\n\027l" +
+      "ast_publisher_sequence\030\002 \001(\004H\000R\025lastPubl" +
+      "isherSequence\210\001\001\022(\n\rlast_sequence\030\003 \001(\004H" +
+      "\001R\014lastSequence\210\001\001B\032\n\030_last_publisher_se" +
+      "quenceB\020\n\016_last_sequence\"b\n\021SubmitBatchR" +
+      "esult\022\031\n\010batch_id\030\001 \001(\004R\007batchId\0222\n\007resu" +
+      "lts\030\002 \003(\0132\030.frameway.v1.FrameResultR\007res" +
+      "ults\"\366\001\n\016SubmitThrottle\022\033\n\tstream_id\030\001 \001" +
+      "(\tR\010streamId\022/\n\005pause\030\002 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\005pause\022\034\n\007max_fps\030\003 \001(\001H\000" +
+      "R\006maxFps\210\001\001\0224\n\024max_bytes_per_second\030\004 \001(" +
+      "\004H\001R\021maxBytesPerSecond\210\001\001\022\035\n\nqueue_fill\030" +
+      "\005 \001(\001R\tqueueFillB\n\n\010_max_fpsB\027\n\025_max_byt" +
+      "es_per_second\"N\n\017SubmitHeartbeat\022;\n\013serv" +
+      "er_time\030\001 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\nserverTime\"\205\001\n\016SubmitDraining\022B\n\017reco" +
+      "nnect_delay\030\001 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\016reconnectDelay\022/\n\005grace\030\002 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\005grace\"\373\002\n\026Subscr" +
+      "ibeFramesRequest\0229\n\tselectors\030\001 \003(\0132\033.fr" +
+      "ameway.v1.StreamSelectorR\tselectors\022H\n\022h" +
+      "eartbeat_interval\030\002 \001(\0132\031.google.protobu" +
+      "f.DurationR\021heartbeatInterval\022J\n\023checkpo" +
+      "int_interval\030\003 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\022checkpointInterval\022/\n\021stop_after_" +
+      "frames\030\004 \001(\004H\000R\017stopAfterFrames\210\001\001\022 \n\014st" +
+      "op_at_head\030\005 \001(\010R\nstopAtHead\022\'\n\017subscrib" +
+      "er_name\030\006 \001(\tR\016subscriberNameB\024\n\022_stop_a" +
+      "fter_frames\"\267\002\n\027SubscribeFramesResponse\022" +
+      "3\n\005frame\030\001 \001(\0132\033.frameway.v1.DeliveredFr" +
+      "ameH\000R\005frame\022-\n\003gap\030\002 \001(\0132\031.frameway.v1." +
+      "DeliveredGapH\000R\003gap\0226\n\theartbeat\030\003 \001(\0132\026" +
+      ".frameway.v1.HeartbeatH\000R\theartbeat\0229\n\nc" +
+      "heckpoint\030\004 \001(\0132\027.frameway.v1.Checkpoint" +
+      "H\000R\ncheckpoint\022<\n\010draining\030\005 \001(\0132\036.frame" +
+      "way.v1.SubscribeDrainingH\000R\010drainingB\007\n\005" +
+      "event\"\202\001\n\016DeliveredFrame\0221\n\005frame\030\001 \001(\0132" +
+      "\033.frameway.v1.ProcessedFrameR\005frame\022\026\n\006c" +
+      "ursor\030\002 \001(\tR\006cursor\022%\n\016selector_index\030\003 " +
+      "\001(\rR\rselectorIndex\"q\n\014DeliveredGap\022\"\n\003ga" +
+      "p\030\001 \001(\0132\020.frameway.v1.GapR\003gap\022\026\n\006cursor" +
+      "\030\002 \001(\tR\006cursor\022%\n\016selector_index\030\003 \001(\rR\r" +
+      "selectorIndex\"\251\001\n\tHeartbeat\022;\n\013server_ti" +
       "me\030\001 \001(\0132\032.google.protobuf.TimestampR\nse" +
-      "rverTime\022-\n\022outstanding_frames\030\002 \001(\004R\021ou" +
-      "tstandingFrames\0220\n\007streams\030\003 \003(\0132\026.frame" +
-      "way.v1.StreamLagR\007streams\022-\n\022unfollowed_" +
-      "streams\030\004 \001(\004R\021unfollowedStreams\"U\n\017Cons" +
-      "umeDraining\022B\n\017reconnect_delay\030\001 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\016reconnectDelay\"" +
-      "v\n\tAckResult\022*\n\004done\030\001 \001(\0132\024.frameway.v1" +
-      ".AckDoneH\000R\004done\0222\n\007refused\030\002 \001(\0132\026.fram" +
-      "eway.v1.ItemErrorH\000R\007refusedB\t\n\007outcome\"" +
-      "\200\001\n\007AckDone\0221\n\024already_acknowledged\030\001 \001(" +
-      "\010R\023alreadyAcknowledged\022B\n\017ack_expire_tim" +
-      "e\030\002 \001(\0132\032.google.protobuf.TimestampR\rack" +
-      "ExpireTime\"N\n\030AcknowledgeFramesRequest\022\031" +
-      "\n\010group_id\030\001 \001(\tR\007groupId\022\027\n\007ack_ids\030\002 \003" +
-      "(\tR\006ackIds\"M\n\031AcknowledgeFramesResponse\022" +
-      "0\n\007results\030\001 \003(\0132\026.frameway.v1.AckResult" +
-      "R\007results\"h\n\023RejectFramesRequest\022\031\n\010grou" +
-      "p_id\030\001 \001(\tR\007groupId\0226\n\nrejections\030\002 \003(\0132" +
-      "\026.frameway.v1.RejectionR\nrejections\"\227\001\n\t" +
-      "Rejection\022\025\n\006ack_id\030\001 \001(\tR\005ackId\022\026\n\006reas" +
-      "on\030\002 \001(\tR\006reason\022:\n\013retry_delay\030\003 \001(\0132\031." +
-      "google.protobuf.DurationR\nretryDelay\022\037\n\013" +
-      "dead_letter\030\004 \001(\010R\ndeadLetter\"H\n\024RejectF" +
-      "ramesResponse\0220\n\007results\030\001 \003(\0132\026.framewa" +
-      "y.v1.AckResultR\007results\"\207\001\n\030ExtendAckDea" +
-      "dlineRequest\022\031\n\010group_id\030\001 \001(\tR\007groupId\022" +
-      "\027\n\007ack_ids\030\002 \003(\tR\006ackIds\0227\n\textension\030\003 " +
-      "\001(\0132\031.google.protobuf.DurationR\textensio" +
-      "n\"M\n\031ExtendAckDeadlineResponse\0220\n\007result" +
-      "s\030\001 \003(\0132\026.frameway.v1.AckResultR\007results" +
-      "\"B\n\014MissingFrame\0222\n\006reason\030\001 \001(\0162\032.frame" +
-      "way.v1.MissingReasonR\006reason\"\210\001\n\020GetFram" +
-      "esRequest\022\033\n\tstream_id\030\001 \001(\tR\010streamId\022\034" +
-      "\n\tsequences\030\002 \003(\004R\tsequences\0229\n\010pictures" +
-      "\030\003 \001(\0132\035.frameway.v1.PictureSelectionR\010p" +
-      "ictures\"G\n\021GetFramesResponse\0222\n\007results\030" +
-      "\001 \003(\0132\030.frameway.v1.FrameLookupR\007results" +
-      "\"\330\001\n\013FrameLookup\022\032\n\010sequence\030\001 \001(\004R\010sequ" +
-      "ence\0223\n\005frame\030\002 \001(\0132\033.frameway.v1.Proces" +
-      "sedFrameH\000R\005frame\0226\n\ttombstone\030\003 \001(\0132\026.f" +
-      "rameway.v1.TombstoneH\000R\ttombstone\0225\n\007mis" +
-      "sing\030\004 \001(\0132\031.frameway.v1.MissingFrameH\000R" +
-      "\007missingB\t\n\007outcome\"r\n\026GetLatestFramesRe" +
-      "quest\022\035\n\nstream_ids\030\001 \003(\tR\tstreamIds\0229\n\010" +
-      "pictures\030\002 \001(\0132\035.frameway.v1.PictureSele" +
-      "ctionR\010pictures\"M\n\027GetLatestFramesRespon" +
-      "se\0222\n\007results\030\001 \003(\0132\030.frameway.v1.Latest" +
-      "FrameR\007results\"\316\001\n\013LatestFrame\022\033\n\tstream" +
-      "_id\030\001 \001(\tR\010streamId\0223\n\005frame\030\002 \001(\0132\033.fra" +
-      "meway.v1.ProcessedFrameH\000R\005frame\0225\n\007miss" +
-      "ing\030\003 \001(\0132\031.frameway.v1.MissingFrameH\000R\007" +
-      "missing\022+\n\003age\030\004 \001(\0132\031.google.protobuf.D" +
-      "urationR\003ageB\t\n\007outcome\"\026\n\024GetServerInfo" +
-      "Request\"\321\006\n\025GetServerInfoResponse\022\030\n\007ver" +
-      "sion\030\001 \001(\tR\007version\022\037\n\013api_version\030\002 \001(\t" +
-      "R\napiVersion\022\032\n\010features\030\003 \003(\tR\010features" +
-      "\022\035\n\ncluster_id\030\004 \001(\tR\tclusterId\022\033\n\tserve" +
-      "r_id\030\005 \001(\tR\010serverId\022+\n\004role\030\006 \001(\0162\027.fra" +
-      "meway.v1.ServerRoleR\004role\0229\n\nstart_time\030" +
-      "\007 \001(\0132\032.google.protobuf.TimestampR\tstart" +
-      "Time\022;\n\013server_time\030\010 \001(\0132\032.google.proto" +
-      "buf.TimestampR\nserverTime\0221\n\006health\030\t \001(" +
-      "\0162\031.frameway.v1.ServerHealthR\006health\022%\n\016" +
-      "health_message\030\n \001(\tR\rhealthMessage\022+\n\006l" +
-      "imits\030\013 \001(\0132\023.frameway.v1.LimitsR\006limits" +
-      "\0227\n\010defaults\030\014 \001(\0132\033.frameway.v1.ServerD" +
-      "efaultsR\010defaults\022;\n\014backend_kind\030\r \001(\0162" +
-      "\030.frameway.v1.BackendKindR\013backendKind\022\'" +
-      "\n\017backend_version\030\016 \001(\tR\016backendVersion\022" +
-      "7\n\ndurability\030\017 \001(\0162\027.frameway.v1.Durabi" +
-      "lityR\ndurability\022/\n\023durability_replicas\030" +
-      "\020 \001(\rR\022durabilityReplicas\022\'\n\017partition_c" +
-      "ount\030\021 \001(\rR\016partitionCount\022+\n\021auto_regis" +
-      "tration\030\022 \001(\010R\020autoRegistration\022\032\n\010warni" +
-      "ngs\030\023 \003(\tR\010warnings*\321\002\n\rMissingReason\022\036\n" +
-      "\032MISSING_REASON_UNSPECIFIED\020\000\022\032\n\026MISSING" +
-      "_REASON_PENDING\020\001\022\037\n\033MISSING_REASON_NOT_" +
-      "ACCEPTED\020\002\022\034\n\030MISSING_REASON_RETENTION\020\003" +
-      "\022#\n\037MISSING_REASON_BACKEND_FAILOVER\020\004\022#\n" +
-      "\037MISSING_REASON_STREAM_NOT_FOUND\020\005\022\035\n\031MI" +
-      "SSING_REASON_NO_PICTURE\020\006\022\037\n\033MISSING_REA" +
-      "SON_UNREGISTERED\020\007\022\031\n\025MISSING_REASON_ERA" +
-      "SED\020\010\022 \n\034MISSING_REASON_NOT_PERMITTED\020\t2" +
-      "\310\007\n\020StreamingService\022_\n\020SubmitFrameBatch" +
-      "\022$.frameway.v1.SubmitFrameBatchRequest\032%" +
-      ".frameway.v1.SubmitFrameBatchResponse\022W\n" +
-      "\014SubmitFrames\022 .frameway.v1.SubmitFrames" +
-      "Request\032!.frameway.v1.SubmitFramesRespon" +
-      "se(\0010\001\022c\n\017SubscribeFrames\022#.frameway.v1." +
-      "SubscribeFramesRequest\032$.frameway.v1.Sub" +
-      "scribeFramesResponse\"\003\220\002\0010\001\022X\n\rConsumeFr" +
-      "ames\022!.frameway.v1.ConsumeFramesRequest\032" +
-      "\".frameway.v1.ConsumeFramesResponse0\001\022g\n" +
-      "\021AcknowledgeFrames\022%.frameway.v1.Acknowl" +
-      "edgeFramesRequest\032&.frameway.v1.Acknowle" +
-      "dgeFramesResponse\"\003\220\002\002\022X\n\014RejectFrames\022 " +
-      ".frameway.v1.RejectFramesRequest\032!.frame" +
-      "way.v1.RejectFramesResponse\"\003\220\002\002\022g\n\021Exte" +
-      "ndAckDeadline\022%.frameway.v1.ExtendAckDea" +
-      "dlineRequest\032&.frameway.v1.ExtendAckDead" +
-      "lineResponse\"\003\220\002\002\022O\n\tGetFrames\022\035.framewa" +
-      "y.v1.GetFramesRequest\032\036.frameway.v1.GetF" +
-      "ramesResponse\"\003\220\002\001\022a\n\017GetLatestFrames\022#." +
-      "frameway.v1.GetLatestFramesRequest\032$.fra" +
-      "meway.v1.GetLatestFramesResponse\"\003\220\002\001\022[\n" +
-      "\rGetServerInfo\022!.frameway.v1.GetServerIn" +
-      "foRequest\032\".frameway.v1.GetServerInfoRes" +
-      "ponse\"\003\220\002\001Ba\n\023example.frameway.v1B\025Strea" +
-      "mingServiceProtoP\001Z+frameway.example/gen" +
-      "/frameway/v1;framewayv1\242\002\003FWYb\006proto3"
+      "rverTime\0220\n\007streams\030\002 \003(\0132\026.frameway.v1." +
+      "StreamLagR\007streams\022-\n\022unfollowed_streams" +
+      "\030\003 \001(\004R\021unfollowedStreams\"p\n\nCheckpoint\022" +
+      "3\n\007cursors\030\001 \003(\0132\031.frameway.v1.StreamCur" +
+      "sorR\007cursors\022-\n\022unfollowed_streams\030\002 \001(\004" +
+      "R\021unfollowedStreams\"\214\001\n\021SubscribeDrainin" +
+      "g\0223\n\007cursors\030\001 \003(\0132\031.frameway.v1.StreamC" +
+      "ursorR\007cursors\022B\n\017reconnect_delay\030\002 \001(\0132" +
+      "\031.google.protobuf.DurationR\016reconnectDel" +
+      "ay\"\303\003\n\024ConsumeFramesRequest\022\031\n\010group_id\030" +
+      "\001 \001(\tR\007groupId\022\033\n\tmember_id\030\002 \001(\tR\010membe" +
+      "rId\0229\n\026max_outstanding_frames\030\003 \001(\rH\000R\024m" +
+      "axOutstandingFrames\210\001\001\0227\n\025max_outstandin" +
+      "g_bytes\030\004 \001(\004H\001R\023maxOutstandingBytes\210\001\001\022" +
+      "9\n\010pictures\030\005 \001(\0132\035.frameway.v1.PictureS" +
+      "electionR\010pictures\022H\n\022heartbeat_interval" +
+      "\030\006 \001(\0132\031.google.protobuf.DurationR\021heart" +
+      "beatInterval\022/\n\021stop_after_frames\030\007 \001(\004H" +
+      "\002R\017stopAfterFrames\210\001\001B\031\n\027_max_outstandin" +
+      "g_framesB\030\n\026_max_outstanding_bytesB\024\n\022_s" +
+      "top_after_frames\"\250\002\n\025ConsumeFramesRespon" +
+      "se\0222\n\005frame\030\001 \001(\0132\032.frameway.v1.Consumed" +
+      "FrameH\000R\005frame\022$\n\003gap\030\002 \001(\0132\020.frameway.v" +
+      "1.GapH\000R\003gap\022=\n\theartbeat\030\003 \001(\0132\035.framew" +
+      "ay.v1.ConsumeHeartbeatH\000R\theartbeat\0221\n\005r" +
+      "eady\030\004 \001(\0132\031.frameway.v1.ConsumeReadyH\000R" +
+      "\005ready\022:\n\010draining\030\005 \001(\0132\034.frameway.v1.C" +
+      "onsumeDrainingH\000R\010drainingB\007\n\005event\"L\n\014C" +
+      "onsumeReady\022<\n\014ack_deadline\030\001 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\013ackDeadline\"\310\001\n\rCo" +
+      "nsumedFrame\0221\n\005frame\030\001 \001(\0132\033.frameway.v1" +
+      ".ProcessedFrameR\005frame\022\025\n\006ack_id\030\002 \001(\tR\005" +
+      "ackId\022)\n\020delivery_attempt\030\003 \001(\rR\017deliver" +
+      "yAttempt\022B\n\017ack_expire_time\030\004 \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\rackExpireTime\"\337\001\n" +
+      "\020ConsumeHeartbeat\022;\n\013server_time\030\001 \001(\0132\032" +
+      ".google.protobuf.TimestampR\nserverTime\022-" +
+      "\n\022outstanding_frames\030\002 \001(\004R\021outstandingF" +
+      "rames\0220\n\007streams\030\003 \003(\0132\026.frameway.v1.Str" +
+      "eamLagR\007streams\022-\n\022unfollowed_streams\030\004 " +
+      "\001(\004R\021unfollowedStreams\"U\n\017ConsumeDrainin" +
+      "g\022B\n\017reconnect_delay\030\001 \001(\0132\031.google.prot" +
+      "obuf.DurationR\016reconnectDelay\"v\n\tAckResu" +
+      "lt\022*\n\004done\030\001 \001(\0132\024.frameway.v1.AckDoneH\000" +
+      "R\004done\0222\n\007refused\030\002 \001(\0132\026.frameway.v1.It" +
+      "emErrorH\000R\007refusedB\t\n\007outcome\"\200\001\n\007AckDon" +
+      "e\0221\n\024already_acknowledged\030\001 \001(\010R\023already" +
+      "Acknowledged\022B\n\017ack_expire_time\030\002 \001(\0132\032." +
+      "google.protobuf.TimestampR\rackExpireTime" +
+      "\"N\n\030AcknowledgeFramesRequest\022\031\n\010group_id" +
+      "\030\001 \001(\tR\007groupId\022\027\n\007ack_ids\030\002 \003(\tR\006ackIds" +
+      "\"M\n\031AcknowledgeFramesResponse\0220\n\007results" +
+      "\030\001 \003(\0132\026.frameway.v1.AckResultR\007results\"" +
+      "h\n\023RejectFramesRequest\022\031\n\010group_id\030\001 \001(\t" +
+      "R\007groupId\0226\n\nrejections\030\002 \003(\0132\026.frameway" +
+      ".v1.RejectionR\nrejections\"\227\001\n\tRejection\022" +
+      "\025\n\006ack_id\030\001 \001(\tR\005ackId\022\026\n\006reason\030\002 \001(\tR\006" +
+      "reason\022:\n\013retry_delay\030\003 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\nretryDelay\022\037\n\013dead_lette" +
+      "r\030\004 \001(\010R\ndeadLetter\"H\n\024RejectFramesRespo" +
+      "nse\0220\n\007results\030\001 \003(\0132\026.frameway.v1.AckRe" +
+      "sultR\007results\"\207\001\n\030ExtendAckDeadlineReque" +
+      "st\022\031\n\010group_id\030\001 \001(\tR\007groupId\022\027\n\007ack_ids" +
+      "\030\002 \003(\tR\006ackIds\0227\n\textension\030\003 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\textension\"M\n\031Exten" +
+      "dAckDeadlineResponse\0220\n\007results\030\001 \003(\0132\026." +
+      "frameway.v1.AckResultR\007results\"B\n\014Missin" +
+      "gFrame\0222\n\006reason\030\001 \001(\0162\032.frameway.v1.Mis" +
+      "singReasonR\006reason\"\210\001\n\020GetFramesRequest\022" +
+      "\033\n\tstream_id\030\001 \001(\tR\010streamId\022\034\n\tsequence" +
+      "s\030\002 \003(\004R\tsequences\0229\n\010pictures\030\003 \001(\0132\035.f" +
+      "rameway.v1.PictureSelectionR\010pictures\"G\n" +
+      "\021GetFramesResponse\0222\n\007results\030\001 \003(\0132\030.fr" +
+      "ameway.v1.FrameLookupR\007results\"\330\001\n\013Frame" +
+      "Lookup\022\032\n\010sequence\030\001 \001(\004R\010sequence\0223\n\005fr" +
+      "ame\030\002 \001(\0132\033.frameway.v1.ProcessedFrameH\000" +
+      "R\005frame\0226\n\ttombstone\030\003 \001(\0132\026.frameway.v1" +
+      ".TombstoneH\000R\ttombstone\0225\n\007missing\030\004 \001(\013" +
+      "2\031.frameway.v1.MissingFrameH\000R\007missingB\t" +
+      "\n\007outcome\"r\n\026GetLatestFramesRequest\022\035\n\ns" +
+      "tream_ids\030\001 \003(\tR\tstreamIds\0229\n\010pictures\030\002" +
+      " \001(\0132\035.frameway.v1.PictureSelectionR\010pic" +
+      "tures\"M\n\027GetLatestFramesResponse\0222\n\007resu" +
+      "lts\030\001 \003(\0132\030.frameway.v1.LatestFrameR\007res" +
+      "ults\"\316\001\n\013LatestFrame\022\033\n\tstream_id\030\001 \001(\tR" +
+      "\010streamId\0223\n\005frame\030\002 \001(\0132\033.frameway.v1.P" +
+      "rocessedFrameH\000R\005frame\0225\n\007missing\030\003 \001(\0132" +
+      "\031.frameway.v1.MissingFrameH\000R\007missing\022+\n" +
+      "\003age\030\004 \001(\0132\031.google.protobuf.DurationR\003a" +
+      "geB\t\n\007outcome\"\026\n\024GetServerInfoRequest\"\321\006" +
+      "\n\025GetServerInfoResponse\022\030\n\007version\030\001 \001(\t" +
+      "R\007version\022\037\n\013api_version\030\002 \001(\tR\napiVersi" +
+      "on\022\032\n\010features\030\003 \003(\tR\010features\022\035\n\ncluste" +
+      "r_id\030\004 \001(\tR\tclusterId\022\033\n\tserver_id\030\005 \001(\t" +
+      "R\010serverId\022+\n\004role\030\006 \001(\0162\027.frameway.v1.S" +
+      "erverRoleR\004role\0229\n\nstart_time\030\007 \001(\0132\032.go" +
+      "ogle.protobuf.TimestampR\tstartTime\022;\n\013se" +
+      "rver_time\030\010 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\nserverTime\0221\n\006health\030\t \001(\0162\031.framew" +
+      "ay.v1.ServerHealthR\006health\022%\n\016health_mes" +
+      "sage\030\n \001(\tR\rhealthMessage\022+\n\006limits\030\013 \001(" +
+      "\0132\023.frameway.v1.LimitsR\006limits\0227\n\010defaul" +
+      "ts\030\014 \001(\0132\033.frameway.v1.ServerDefaultsR\010d" +
+      "efaults\022;\n\014backend_kind\030\r \001(\0162\030.frameway" +
+      ".v1.BackendKindR\013backendKind\022\'\n\017backend_" +
+      "version\030\016 \001(\tR\016backendVersion\0227\n\ndurabil" +
+      "ity\030\017 \001(\0162\027.frameway.v1.DurabilityR\ndura" +
+      "bility\022/\n\023durability_replicas\030\020 \001(\rR\022dur" +
+      "abilityReplicas\022\'\n\017partition_count\030\021 \001(\r" +
+      "R\016partitionCount\022+\n\021auto_registration\030\022 " +
+      "\001(\010R\020autoRegistration\022\032\n\010warnings\030\023 \003(\tR" +
+      "\010warnings*\321\002\n\rMissingReason\022\036\n\032MISSING_R" +
+      "EASON_UNSPECIFIED\020\000\022\032\n\026MISSING_REASON_PE" +
+      "NDING\020\001\022\037\n\033MISSING_REASON_NOT_ACCEPTED\020\002" +
+      "\022\034\n\030MISSING_REASON_RETENTION\020\003\022#\n\037MISSIN" +
+      "G_REASON_BACKEND_FAILOVER\020\004\022#\n\037MISSING_R" +
+      "EASON_STREAM_NOT_FOUND\020\005\022\035\n\031MISSING_REAS" +
+      "ON_NO_PICTURE\020\006\022\037\n\033MISSING_REASON_UNREGI" +
+      "STERED\020\007\022\031\n\025MISSING_REASON_ERASED\020\010\022 \n\034M" +
+      "ISSING_REASON_NOT_PERMITTED\020\t2\234\010\n\020Stream" +
+      "ingService\022_\n\020SubmitFrameBatch\022$.framewa" +
+      "y.v1.SubmitFrameBatchRequest\032%.frameway." +
+      "v1.SubmitFrameBatchResponse\022W\n\014SubmitFra" +
+      "mes\022 .frameway.v1.SubmitFramesRequest\032!." +
+      "frameway.v1.SubmitFramesResponse(\0010\001\022c\n\017" +
+      "SubscribeFrames\022#.frameway.v1.SubscribeF" +
+      "ramesRequest\032$.frameway.v1.SubscribeFram" +
+      "esResponse\"\003\220\002\0010\001\022X\n\rConsumeFrames\022!.fra" +
+      "meway.v1.ConsumeFramesRequest\032\".frameway" +
+      ".v1.ConsumeFramesResponse0\001\022g\n\021Acknowled" +
+      "geFrames\022%.frameway.v1.AcknowledgeFrames" +
+      "Request\032&.frameway.v1.AcknowledgeFramesR" +
+      "esponse\"\003\220\002\002\022X\n\014RejectFrames\022 .frameway." +
+      "v1.RejectFramesRequest\032!.frameway.v1.Rej" +
+      "ectFramesResponse\"\003\220\002\002\022g\n\021ExtendAckDeadl" +
+      "ine\022%.frameway.v1.ExtendAckDeadlineReque" +
+      "st\032&.frameway.v1.ExtendAckDeadlineRespon" +
+      "se\"\003\220\002\002\022O\n\tGetFrames\022\035.frameway.v1.GetFr" +
+      "amesRequest\032\036.frameway.v1.GetFramesRespo" +
+      "nse\"\003\220\002\001\022a\n\017GetLatestFrames\022#.frameway.v" +
+      "1.GetLatestFramesRequest\032$.frameway.v1.G" +
+      "etLatestFramesResponse\"\003\220\002\001\022R\n\nListFrame" +
+      "s\022\036.frameway.v1.ListFramesRequest\032\037.fram" +
+      "eway.v1.ListFramesResponse\"\003\220\002\001\022[\n\rGetSe" +
+      "rverInfo\022!.frameway.v1.GetServerInfoRequ" +
+      "est\032\".frameway.v1.GetServerInfoResponse\"" +
+      "\003\220\002\001Ba\n\023example.frameway.v1B\025StreamingSe" +
+      "rviceProtoP\001Z+frameway.example/gen/frame" +
+      "way/v1;framewayv1\242\002\003FWYb\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           example.frameway.v1.ErrorProto.getDescriptor(),
           example.frameway.v1.FrameProto.getDescriptor(),
+          example.frameway.v1.FrameListProto.getDescriptor(),
           example.frameway.v1.ProcessedFrameProto.getDescriptor(),
           example.frameway.v1.ServerProto.getDescriptor(),
           example.frameway.v1.SubscriptionProto.getDescriptor(),
@@ -749,6 +753,7 @@ public final class StreamingServiceProto extends com.google.protobuf.GeneratedFi
     descriptor.resolveAllFeaturesImmutable();
     example.frameway.v1.ErrorProto.getDescriptor();
     example.frameway.v1.FrameProto.getDescriptor();
+    example.frameway.v1.FrameListProto.getDescriptor();
     example.frameway.v1.ProcessedFrameProto.getDescriptor();
     example.frameway.v1.ServerProto.getDescriptor();
     example.frameway.v1.SubscriptionProto.getDescriptor();

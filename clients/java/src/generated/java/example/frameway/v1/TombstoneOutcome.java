@@ -49,7 +49,7 @@ public enum TombstoneOutcome
   TOMBSTONE_OUTCOME_PURGED(3),
   /**
    * <pre>
-   * It was erased. Not sent yet.
+   * It was erased (StreamRegistryService.EraseFrames).
    * </pre>
    *
    * <code>TOMBSTONE_OUTCOME_ERASED = 4;</code>
@@ -101,7 +101,7 @@ public enum TombstoneOutcome
   public static final int TOMBSTONE_OUTCOME_PURGED_VALUE = 3;
   /**
    * <pre>
-   * It was erased. Not sent yet.
+   * It was erased (StreamRegistryService.EraseFrames).
    * </pre>
    *
    * <code>TOMBSTONE_OUTCOME_ERASED = 4;</code>
