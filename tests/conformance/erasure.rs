@@ -1,8 +1,10 @@
 //! Erasing frames: what is kept, what is in work, dead letters, and the accounts.
 
+use std::sync::Arc;
+
 use frameway::domain::{
-    DeadFrame, DeadLetterFilter, DeadLetterReason, DeadLetterSource, DeadPicture, OutputBody, PictureFormat,
-    PictureRole, Sequence, SequenceRange, Timestamp, Tombstone, TombstoneKind,
+    DeadFrame, DeadLetterFilter, DeadLetterReason, DeadLetterSource, DeadPicture, OutputBody, OutputEntry,
+    PictureFormat, PictureRole, Sequence, SequenceRange, Timestamp, Tombstone, TombstoneKind,
 };
 use frameway::queue::{
     DeadLetterOrder, Error, FinishResult, Finished, Lease, ListDeadLetters, MAX_ERASED_RANGES, Queue,
@@ -36,7 +38,7 @@ async fn erase_all(store: &Store, lease: &Lease) -> usize {
 /// Describes the output: a sequence, `x` for an erased frame, `!` for another tombstone.
 async fn output(store: &Store, stream: &str) -> String {
     let page = store.read_outputs(&id(stream), Sequence::FIRST, 10_000).await.unwrap();
-    let one = |entry: &std::sync::Arc<frameway::domain::OutputEntry>| match &entry.body {
+    let one = |entry: &Arc<OutputEntry>| match &entry.body {
         OutputBody::Frame(_) => entry.sequence.to_string(),
         OutputBody::Tombstone(tombstone) if tombstone.kind == TombstoneKind::Erased => {
             format!("{}x", entry.sequence)
@@ -95,6 +97,10 @@ pub(crate) async fn erased_frames_become_tombstones_and_lose_all_pictures(backen
         let is_erased = (3..9).contains(&at);
         assert_eq!(is_stored(&*store, "cam", *picture).await, !is_erased, "picture {at}");
     }
+    let earlier = store.outputs_before(&id("cam"), number(4), 2).await.unwrap();
+    let is_tombstone = |entry: &Arc<OutputEntry>| matches!(entry.body, OutputBody::Tombstone(_));
+    assert_eq!(earlier.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [number(3), number(2)]);
+    assert!(earlier.iter().all(is_tombstone), "those read backwards are erased as well");
     let found = store.first_at(&id("cam"), entry.receive_time).await.unwrap().entry.unwrap();
     assert!(found.sequence != number(2) || matches!(found.body, OutputBody::Tombstone(_)));
     let counters = record(&*store, "cam").await.counters;

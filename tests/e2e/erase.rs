@@ -86,6 +86,37 @@ async fn lookups(server: &TestServer) -> Vec<Result<usize, pb::TombstoneOutcome>
     answer.results.into_iter().map(read).collect()
 }
 
+/// Lists the stream around the moment of its newest frame, so that it is read in both directions.
+/// Returns the erased sequences of the list.
+async fn listed_as_erased(server: &TestServer) -> Vec<u64> {
+    use pb::list_frames_request::Range;
+    let list = async |range| {
+        let request =
+            pb::ListFramesRequest { stream_id: "cam".into(), range: Some(range), ..Default::default() };
+        server.streaming().list_frames(request).await.expect("lists").into_inner().frames
+    };
+    let all = list(Range::Sequences(pb::SequenceRange::default())).await;
+    let times = all.iter().filter_map(|one| match one.outcome.as_ref()? {
+        pb::listed_frame::Outcome::Frame(frame) => frame.receive_time,
+        pb::listed_frame::Outcome::Tombstone(_) => None,
+    });
+    let newest = times.last().expect("a frame");
+    let around = pb::FramesAround { receive_time: Some(newest), before: FRAMES as u32, after: 1 };
+    let around = list(Range::Around(around)).await;
+    let erased = |frames: Vec<pb::ListedFrame>| -> Vec<u64> {
+        let one = |frame: pb::ListedFrame| match frame.outcome? {
+            pb::listed_frame::Outcome::Tombstone(tombstone) => {
+                (tombstone.outcome() == pb::TombstoneOutcome::Erased).then_some(tombstone.sequence)
+            }
+            pb::listed_frame::Outcome::Frame(_) => None,
+        };
+        frames.into_iter().filter_map(one).collect()
+    };
+    let (all, around) = (erased(all), erased(around));
+    assert_eq!(all, around);
+    all
+}
+
 fn expected(is_erased: bool) -> Vec<Result<usize, pb::TombstoneOutcome>> {
     let one = |number: u64| match number {
         number if is_erased && ERASED.contains(&number) => Err(pb::TombstoneOutcome::Erased),
@@ -139,6 +170,7 @@ async fn erasing(readers: &TestServer, operators: &TestServer) {
     assert_eq!(lookups(readers).await, expected(false), "a dry run changes nothing");
     assert_eq!(erase(operators, sequences(ERASED), false).await.expect("erases"), would);
     assert_eq!(lookups(readers).await, expected(true));
+    assert_eq!(listed_as_erased(readers).await, ERASED.collect::<Vec<_>>());
     assert_eq!(lookups(operators).await, expected(true));
 
     let mut again = subscribe(readers, selector("cam", Position::Earliest(pb::StartEarliest {})), 4).await;
