@@ -61,7 +61,7 @@ fn a_range_that_makes_no_sense_is_one_line() {
         "2026-05-02T00:00:00Z",
     ]));
     assert_eq!(output.status.code(), Some(2));
-    assert!(super::stderr(&output).contains("has no zone: write 2026-05-01T14:00:00Z for UTC"));
+    assert!(super::stderr(&output).contains("has no time zone: write 2026-05-01T14:00:00Z for UTC"));
     for more in
         [&["cam"][..], &["cam", "--from", "1"], &["cam", "--from", "1", "--to-time", "2026-05-02T00:00:00Z"]]
     {
