@@ -16,7 +16,7 @@ pub(super) const POLL: Duration = Duration::from_millis(400);
 /// The maximum age of the number at which pictures in memory are used.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(2);
 /// The time after which every server has noticed a counted erasure, or does not use its memory. The
-/// rest above [`MAX_AGE`] is for clocks that differ in speed.
+/// rest above `MAX_AGE` is for clocks that differ in speed.
 pub const ERASED_EVERYWHERE: Duration = Duration::from_millis(2_100);
 
 /// Whether the pictures in this server's memory may be used.
