@@ -12,9 +12,12 @@ use tonic_types::StatusExt as _;
 
 use crate::server::PATIENCE;
 
-/// Returns the methods of all services.
+/// Returns the methods of all services. Those that remove what others need are the last.
 pub(crate) fn methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
-    pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+    let mut methods: Vec<_> =
+        pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+    methods.sort_by_key(|method| ["Unregister", "Delete"].iter().any(|verb| method.name().starts_with(verb)));
+    methods
 }
 
 /// Returns the method of this name.

@@ -151,7 +151,7 @@ impl Names<'_> {
             ("ack_id" | "ack_ids", Kind::String) => text("none"),
             ("paths", Kind::String) => text("display_name"),
             ("display_name", Kind::String) => text("changed"),
-            ("sequences", Kind::Uint64) => Value::U64(1),
+            ("sequences" | "first_sequence" | "last_sequence", Kind::Uint64) => Value::U64(1),
             ("data", Kind::Bytes) => Value::Bytes(vec![0xFF, 0xD8, 0xFF].into()),
             // The resource of a request.
             (
