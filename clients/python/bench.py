@@ -151,6 +151,15 @@ def newest_sequence(client: frameway.Client) -> int:
     return newest.sequence if newest is not None else 0
 
 
+def wait_until_published(client: frameway.Client, sequence: int) -> None:
+    """Waits until the server has published the frame with this sequence."""
+    deadline = time.monotonic() + 60
+    while newest_sequence(client) < sequence:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"frame {sequence} was not published within a minute")
+        time.sleep(0.01)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures the layer beside the generated stubs.")
     parser.add_argument("--frames", type=int, default=500)
@@ -192,8 +201,7 @@ def main() -> int:
                     chosen = aio if "asyncio" in what else client
                     timed(f"{what}: {kind}", lambda: call(chosen, frames, publisher_id))  # noqa: B023
                     submitted += count
-                    while newest_sequence(client) < submitted:
-                        time.sleep(0.01)
+                    wait_until_published(client, submitted)
         start = v1.StartPosition(sequence=submitted - count + 1)
         cases = {
             "subscribe": (subscribe_stub, subscribe_layer),
