@@ -17,7 +17,7 @@ const MAX_TARGET_CHARS: usize = 128;
 const MAX_OUTCOME_CHARS: usize = 512;
 
 /// A call of an operator: who makes it, what it does, and why.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Audit {
     action: &'static str,
     /// The name of the caller; empty on a server that does not authenticate.
@@ -46,25 +46,54 @@ impl Audit {
         Ok(reason)
     }
 
-    /// Writes the line. `target` names what the call changes. If the call failed, it may still have
-    /// changed a part of the target.
-    pub(crate) fn write<T>(&self, target: &str, result: &Result<T>, done: impl FnOnce(&T) -> String) {
-        let Self { action, principal, address, request_id, reason } = self;
-        let outcome = match result {
+    /// Begins the part of the call that may change `target`. From now on a line is written, also if
+    /// the caller leaves before the outcome is known.
+    pub(crate) fn begin(self, target: &str) -> Begun {
+        Begun { audit: self, target: shortened(target, MAX_TARGET_CHARS), is_written: false }
+    }
+}
+
+/// A call that may have changed its target. Writes a line when it is dropped, unless one was
+/// written.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    audit: Audit,
+    target: String,
+    is_written: bool,
+}
+
+impl Begun {
+    /// Writes the line. If the call failed, it may still have changed a part of the target.
+    pub(crate) fn write<T>(mut self, result: &Result<T>, done: impl FnOnce(&T) -> String) {
+        self.line(&match result {
             Ok(value) => shortened(&done(value), MAX_OUTCOME_CHARS),
             Err(fault) => format!("failed: {}", shortened(&fault.message, MAX_OUTCOME_CHARS)),
-        };
-        let target = shortened(target, MAX_TARGET_CHARS);
+        });
+    }
+
+    fn line(&mut self, outcome: &str) {
+        self.is_written = true;
+        let Audit { action, principal, address, request_id, reason } = &self.audit;
         tracing::info!(
             target: "audit",
             action,
-            on = target,
+            on = self.target,
             principal,
             address,
             request_id,
             reason,
             outcome
         );
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.is_written {
+            self.line(
+                "unknown: the caller left before the answer; all, a part or nothing may have been done",
+            );
+        }
     }
 }
 
@@ -83,4 +112,49 @@ fn address_of(extensions: &Extensions) -> String {
 
 fn request_id_of(extensions: &Extensions) -> String {
     extensions.get().map_or("", RequestId::as_str).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::super::fault::Fault;
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_call_that_began_has_one_line_however_it_ends() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let audit = || Audit::of("PauseQueue", &Request::new(()));
+            drop(audit());
+            audit().begin("p01").write(&Ok(3), |count| format!("{count} done"));
+            audit().begin("p02").write(&Err::<(), _>(Fault::draining()), |()| String::new());
+            drop(audit().begin("p03"));
+        });
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        for (line, part) in lines.iter().zip(["3 done", "failed: ", "unknown: the caller left"]) {
+            assert!(line.contains("audit") && line.contains(part), "{line}");
+        }
+    }
 }

@@ -40,8 +40,9 @@ impl DeadLetterService for DeadLetterHandlers {
         let mut audit = Audit::of("ReplayDeadLetters", &request);
         let request = request.into_inner();
         audit.set_reason(request.reason.clone())?;
+        let audit = audit.begin("dead letters");
         let answer = self.operations.replay(request).await;
-        audit.write("dead letters", &answer, |answer| dead_letters::summary(&answer.results));
+        audit.write(&answer, |answer| dead_letters::summary(&answer.results));
         Ok(Response::new(answer?))
     }
 
@@ -52,8 +53,9 @@ impl DeadLetterService for DeadLetterHandlers {
         let mut audit = Audit::of("DiscardDeadLetters", &request);
         let request = request.into_inner();
         audit.set_reason(request.reason.clone())?;
+        let audit = audit.begin("dead letters");
         let answer = self.operations.discard(request).await;
-        audit.write("dead letters", &answer, |answer| dead_letters::summary(&answer.results));
+        audit.write(&answer, |answer| dead_letters::summary(&answer.results));
         Ok(Response::new(answer?))
     }
 }

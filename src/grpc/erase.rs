@@ -12,7 +12,8 @@ use super::permissions;
 use crate::access::Caller;
 use crate::backoff::Backoff;
 use crate::domain::{
-    DeadLetterFilter, OutputBody, OutputEntry, Sequence, SequenceRange, StreamId, Timestamp, TombstoneKind,
+    DeadFrame, DeadLetterFilter, OutputBody, OutputEntry, Sequence, SequenceRange, StreamId, Timestamp,
+    TombstoneKind,
 };
 use crate::hub::ERASED_EVERYWHERE;
 use crate::pb::v1 as pb;
@@ -51,8 +52,10 @@ impl Eraser {
     ) -> Result<pb::EraseFramesResponse> {
         let pb::EraseFramesRequest { stream_id, range, dry_run, reason } = request;
         audit.set_reason(reason)?;
-        let erased = self.erase_range(&stream_id, range, dry_run, caller).await;
-        audit.write(&stream_id, &erased, |erased| {
+        let audit = audit.begin(&stream_id);
+        let stored = self.store(&stream_id, range, dry_run, caller).await;
+        // Before the call waits: what is stored is carried out, whatever becomes of the call.
+        audit.write(&stored, |erased| {
             let pb::EraseFramesResponse {
                 first_sequence,
                 last_sequence,
@@ -63,17 +66,27 @@ impl Eraser {
                 queued_frames,
                 already_erased_frames,
             } = erased;
-            let done = if dry_run { "would erase" } else { "erased" };
+            let done = if dry_run { "would erase" } else { "erases" };
             format!(
                 "{done} {first_sequence}-{last_sequence}: {erased_processed_frames} processed frames, \
                  {erased_failed_frames} failed frames, {erased_bytes} bytes, {erased_dead_letters} dead letters, \
                  {queued_frames} queued frames; {already_erased_frames} were erased before"
             )
         });
-        erased
+        let found = stored?;
+        // Also if nothing was found: a call that is repeated waits for what an earlier one stored.
+        if !dry_run {
+            let stored = match found.last_sequence {
+                0 => "an earlier erasure".to_owned(),
+                last => format!("the erasure of {}-{last}", found.first_sequence),
+            };
+            self.wait(&stream_id.parse()?, &stored).await?;
+        }
+        Ok(found)
     }
 
-    async fn erase_range(
+    /// Finds what is to be erased, and stores the range for the worker.
+    async fn store(
         &self,
         stream_id: &str,
         range: Option<Range>,
@@ -83,19 +96,12 @@ impl Eraser {
         let id: StreamId = stream_id.parse()?;
         permissions::check_manage(caller, &id)?;
         let asked = Asked::read(range)?;
-        let found = match self.sequences(&id, &asked).await? {
-            Some(range) => {
-                let found = self.look(&id, range).await?;
-                if !dry_run {
-                    self.queue.erase(&id, range).await?;
-                }
-                found
-            }
-            None => pb::EraseFramesResponse::default(),
+        let Some(range) = self.sequences(&id, &asked).await? else {
+            return Ok(pb::EraseFramesResponse::default());
         };
-        // Also if nothing was found: a call that is repeated waits for what an earlier one stored.
+        let found = self.look(&id, range).await?;
         if !dry_run {
-            self.wait(&id).await?;
+            self.queue.erase(&id, range).await?;
         }
         Ok(found)
     }
@@ -106,15 +112,27 @@ impl Eraser {
         let record = record.filter(|record| !record.removed);
         let record = record.ok_or_else(|| queue::Error::StreamNotFound(id.clone()))?;
         let accepted = record.counters.accepted_sequence;
-        let (first, end) = match asked {
-            Asked::Sequences(range) => (range.first(), range.last().next()),
+        let (first, last) = match asked {
+            Asked::Sequences(range) => (range.first(), range.last().get().min(accepted)),
             Asked::Times(start, end) => {
                 let after_all = Sequence::after(accepted);
                 let first = self.first_at(id, *start).await?.unwrap_or(after_all);
-                (first, self.first_at(id, *end).await?.unwrap_or(after_all))
+                let last = self.first_at(id, *end).await?.unwrap_or(after_all).get() - 1;
+                // Retention removes frames earlier than their dead letters. The receive times of a
+                // stream do not decrease, so all sequences between two of a time are of that time.
+                let is_inside = |letter: &DeadFrame| (*start..*end).contains(&letter.receive_time);
+                match self.dead_letters(id, is_inside).await?.range {
+                    Some((first_letter, last_letter)) if first.get() > last => {
+                        (first_letter, last_letter.get())
+                    }
+                    Some((first_letter, last_letter)) => {
+                        (first.min(first_letter), last.max(last_letter.get()))
+                    }
+                    None => (first, last),
+                }
             }
         };
-        let Ok(last) = Sequence::new((end.get() - 1).min(accepted)) else { return Ok(None) };
+        let Ok(last) = Sequence::new(last) else { return Ok(None) };
         Ok(SequenceRange::new(first, last).ok())
     }
 
@@ -128,10 +146,11 @@ impl Eraser {
 
     /// Counts what a range contains.
     async fn look(&self, id: &StreamId, range: SequenceRange) -> Result<pb::EraseFramesResponse> {
+        let is_inside = |letter: &DeadFrame| (range.first()..=range.last()).contains(&letter.sequence);
         let mut found = pb::EraseFramesResponse {
             first_sequence: range.first().get(),
             last_sequence: range.last().get(),
-            erased_dead_letters: self.dead_letters(id, range).await?,
+            erased_dead_letters: self.dead_letters(id, is_inside).await?.count,
             ..Default::default()
         };
         let mut next = range.first();
@@ -156,15 +175,17 @@ impl Eraser {
         }
     }
 
-    async fn dead_letters(&self, id: &StreamId, range: SequenceRange) -> Result<u64> {
+    /// Finds dead letters of a stream.
+    async fn dead_letters(&self, id: &StreamId, selects: impl Fn(&DeadFrame) -> bool) -> Result<Letters> {
         let filter = DeadLetterFilter { stream: Some(id.clone()), partition: None };
         let mut query =
             ListDeadLetters { filter, order: DeadLetterOrder::OldestFirst, after: None, limit: PAGE_LETTERS };
-        let mut found = 0;
+        let mut found = Letters::default();
         loop {
             let page = self.queue.list_dead_letters(&query).await?;
-            let sequences = page.letters.iter().map(|letter| letter.frame.sequence);
-            found += sequences.filter(|one| (range.first()..=range.last()).contains(one)).count() as u64;
+            for letter in page.letters.iter().map(|letter| &letter.frame).filter(|letter| selects(letter)) {
+                found.add(letter.sequence);
+            }
             query.after = page.next;
             if query.after.is_none() {
                 return Ok(found);
@@ -174,13 +195,13 @@ impl Eraser {
 
     /// Waits until the worker has erased what is stored for a stream, and then until every server
     /// has dropped the pictures from its memory.
-    async fn wait(&self, id: &StreamId) -> Result<()> {
+    async fn wait(&self, id: &StreamId, stored: &str) -> Result<()> {
         let deadline = Instant::now() + MAX_WAIT;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while self.queue.is_erasing(id).await? {
             if Instant::now() >= deadline {
                 let message = format!(
-                    "the erasure in stream {id} is stored, and no worker has completed it in {} s; start a worker, and call \
+                    "{stored} in stream {id} is stored, and no worker has completed it in {} s; start a worker, and call \
                      again until this answers",
                     MAX_WAIT.as_secs()
                 );
@@ -193,6 +214,21 @@ impl Eraser {
         self.queue.note_erasure().await?;
         tokio::time::sleep(ERASED_EVERYWHERE).await;
         Ok(())
+    }
+}
+
+/// Dead letters that were found: their number, and their first and last sequence.
+#[derive(Debug, Default)]
+struct Letters {
+    count: u64,
+    range: Option<(Sequence, Sequence)>,
+}
+
+impl Letters {
+    fn add(&mut self, sequence: Sequence) {
+        self.count += 1;
+        let (first, last) = self.range.unwrap_or((sequence, sequence));
+        self.range = Some((first.min(sequence), last.max(sequence)));
     }
 }
 

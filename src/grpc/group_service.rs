@@ -25,8 +25,9 @@ impl ConsumerGroupService for GroupHandlers {
         let audit = Audit::of("CreateConsumerGroup", &request);
         let request = request.into_inner();
         let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
+        let audit = audit.begin(&group_id);
         let answer = self.operations.create(request).await;
-        audit.write(&group_id, &answer, |_| "done".to_owned());
+        audit.write(&answer, |_| "done".to_owned());
         Ok(Response::new(answer?))
     }
 
@@ -62,8 +63,9 @@ impl ConsumerGroupService for GroupHandlers {
         let request = request.into_inner();
         audit.set_reason(request.reason.clone())?;
         let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
+        let audit = audit.begin(&group_id);
         let answer = self.operations.update(request).await;
-        audit.write(&group_id, &answer, |_| "done".to_owned());
+        audit.write(&answer, |_| "done".to_owned());
         Ok(Response::new(answer?))
     }
 
@@ -74,9 +76,9 @@ impl ConsumerGroupService for GroupHandlers {
         let mut audit = Audit::of("SeekConsumerGroup", &request);
         let request = request.into_inner();
         audit.set_reason(request.reason.clone())?;
-        let group_id = request.group_id.clone();
+        let audit = audit.begin(&request.group_id);
         let answer = self.operations.seek(request).await;
-        audit.write(&group_id, &answer, |answer| format!("done, {} streams moved", answer.moved_streams));
+        audit.write(&answer, |answer| format!("done, {} streams moved", answer.moved_streams));
         Ok(Response::new(answer?))
     }
 
@@ -87,9 +89,9 @@ impl ConsumerGroupService for GroupHandlers {
         let mut audit = Audit::of("DeleteConsumerGroup", &request);
         let request = request.into_inner();
         audit.set_reason(request.reason.clone())?;
-        let group_id = request.group_id.clone();
+        let audit = audit.begin(&request.group_id);
         let answer = self.operations.delete(request).await;
-        audit.write(&group_id, &answer, |answer| format!("done, {} frames of lag", answer.lag_frames));
+        audit.write(&answer, |answer| format!("done, {} frames of lag", answer.lag_frames));
         Ok(Response::new(answer?))
     }
 }

@@ -59,15 +59,15 @@ impl QueueHandlers {
         state: QueueState,
         reason: String,
     ) -> Result<Vec<pb::Queue>> {
-        let name = Target::name(target.as_ref());
+        let reason = audit.set_reason(reason)?;
+        let audit = audit.begin(&Target::name(target.as_ref()));
         let changed = async {
-            let reason = audit.set_reason(reason)?;
             let (asked, _) = self.targets(target).await?;
             try_join_all(asked.iter().map(|&one| self.queue.set_queue_state(one, state, &reason))).await?;
             self.read_queues(&asked).await
         }
         .await;
-        audit.write(&name, &changed, |queues| format!("done, {} queues", queues.len()));
+        audit.write(&changed, |queues| format!("done, {} queues", queues.len()));
         changed
     }
 
@@ -91,9 +91,9 @@ impl QueueHandlers {
             T::StreamId(id) => Target::Stream(id),
             T::AllQueues(all) => Target::All(all),
         });
-        let name = Target::name(target.as_ref());
+        let reason = audit.set_reason(reason)?;
+        let audit = audit.begin(&Target::name(target.as_ref()));
         let purged = async {
-            let reason = audit.set_reason(reason)?;
             let before_receive_time =
                 before_receive_time.map(|at| time::from_pb("before_receive_time", at)).transpose()?;
             let (asked, stream_id) = self.targets(target).await?;
@@ -107,7 +107,7 @@ impl QueueHandlers {
             })
         }
         .await;
-        audit.write(&name, &purged, |purged| {
+        audit.write(&purged, |purged| {
             let pb::PurgeQueueResponse { marked_frames, marked_bytes, pending_frames } = purged;
             let done = if dry_run { "would mark" } else { "marked" };
             format!("{done} {marked_frames} frames, {marked_bytes} bytes, {pending_frames} pending")

@@ -42,8 +42,9 @@ impl StreamRegistryService for RegistryHandlers {
         let audit = Audit::of("RegisterStream", &request);
         let request = request.into_inner();
         let stream_id = request.stream.as_ref().map(|stream| stream.stream_id.clone()).unwrap_or_default();
+        let audit = audit.begin(&stream_id);
         let answer = self.registry.register(request, &caller).await;
-        audit.write(&stream_id, &answer, |_| "done".to_owned());
+        audit.write(&answer, |_| "done".to_owned());
         Ok(Response::new(answer?))
     }
 
@@ -67,8 +68,9 @@ impl StreamRegistryService for RegistryHandlers {
         audit.set_reason(request.reason.clone())?;
         let stream_id = request.stream.as_ref().map(|stream| stream.stream_id.clone()).unwrap_or_default();
         let changed = request.update_mask.as_ref().map(|mask| mask.paths.join(",")).unwrap_or_default();
+        let audit = audit.begin(&stream_id);
         let answer = self.registry.update(request, &caller).await;
-        audit.write(&stream_id, &answer, |_| format!("done, changed {changed}"));
+        audit.write(&answer, |_| format!("done, changed {changed}"));
         Ok(Response::new(answer?))
     }
 
@@ -80,9 +82,9 @@ impl StreamRegistryService for RegistryHandlers {
         let mut audit = Audit::of("UnregisterStream", &request);
         let request = request.into_inner();
         audit.set_reason(request.reason.clone())?;
-        let stream_id = request.stream_id.clone();
+        let audit = audit.begin(&request.stream_id);
         let answer = self.registry.unregister(request, &caller).await;
-        audit.write(&stream_id, &answer, |answer| {
+        audit.write(&answer, |answer| {
             let pb::UnregisterStreamResponse {
                 last_sequence: _,
                 removed_queued_frames,

@@ -12,8 +12,8 @@ use frameway::shutdown::Tasks;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::common::eventually;
 use crate::common::redis::RedisServer;
+use crate::common::{eventually, log};
 use crate::frames::{gap_of, next, selector, subscribe};
 use crate::group_operators::Pair;
 use crate::groups::{create, group, join, member, next_frame, seconds, sequence};
@@ -282,8 +282,63 @@ async fn waiting_frames_of_a_stretch_of_time_are_not_published() {
     server.stop().await;
 }
 
+async fn dead_letters(server: &TestServer) -> Vec<pb::DeadLetter> {
+    let mut client = server.dead_letters();
+    let list = client.list_dead_letters(pb::ListDeadLettersRequest::default()).await;
+    list.expect("lists").into_inner().dead_letters
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_outlive_their_frames_and_are_erased_by_time() {
+    let server = TestServer::start(|_| {}).await;
+    let retention = pb::RetentionPolicy { max_frames: Some(4), ..Default::default() };
+    server
+        .register_with(pb::Stream {
+            stream_id: "cam".into(),
+            retention: Some(retention),
+            ..Default::default()
+        })
+        .await;
+    for number in 1..=12 {
+        let mut next = frame("cam", number);
+        if [3, 5].contains(&number) {
+            next.data = next.data.slice(..next.data.len() / 2);
+        }
+        server.submit(vec![next]).await;
+    }
+    eventually("retention removes the broken frames", || async {
+        let kept = pb::ListFramesRequest { stream_id: "cam".into(), ..Default::default() };
+        let range = pb::list_frames_request::Range::Sequences(pb::SequenceRange::default());
+        let request = pb::ListFramesRequest { range: Some(range), ..kept };
+        let kept = server.streaming().list_frames(request).await.ok()?.into_inner().kept?;
+        (kept.oldest_sequence > 5 && kept.newest_sequence == 12).then_some(())
+    })
+    .await;
+    let letters = dead_letters(&server).await;
+    let third = letters.iter().find(|letter| letter.sequence == 3).expect("a dead letter");
+    let start = third.receive_time.expect("a time");
+    let moment = |end| {
+        Some(Range::ReceiveTimes(pb::ReceiveTimeRange {
+            start_receive_time: Some(start),
+            end_receive_time: end,
+        }))
+    };
+    // The microsecond of the third frame: the fifth has a dead letter as well, which stays.
+    let end = prost_types::Timestamp { nanos: start.nanos + 1_000, ..start };
+    let erased = erase(&server, moment(Some(end)), false).await.expect("erases");
+    assert_eq!((erased.first_sequence, erased.last_sequence, erased.erased_dead_letters), (3, 3, 1));
+    assert_eq!(dead_letters(&server).await.iter().map(|letter| letter.sequence).collect::<Vec<_>>(), [5]);
+    let end = prost_types::Timestamp { seconds: start.seconds + 3_600, nanos: 0 };
+    let erased = erase(&server, moment(Some(end)), false).await.expect("erases");
+    assert_eq!((erased.first_sequence, erased.last_sequence), (5, 12));
+    assert_eq!(erased.erased_dead_letters, 1);
+    assert!(dead_letters(&server).await.is_empty());
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_worker_an_erasure_is_pending_and_a_later_worker_completes_it() {
+    log::start();
     let redis = RedisServer::start();
     let url = redis.url();
     let server = TestServer::start(|config: &mut Config| {
@@ -305,7 +360,24 @@ async fn without_a_worker_an_erasure_is_pending_and_a_later_worker_completes_it(
     stop.cancel();
     assert!(tasks.drained(PATIENCE).await, "the worker ends");
 
+    // A caller that leaves has erased nevertheless, and the audit log says what.
+    let request = pb::EraseFramesRequest {
+        stream_id: "cam".into(),
+        range: sequences(1..=1),
+        reason: "a caller who leaves".into(),
+        ..Default::default()
+    };
+    let mut registry = server.registry();
+    tokio::select! {
+        answer = registry.erase_frames(request) => panic!("{answer:?}"),
+        () = eventually("it is in the audit log", || async {
+            let lines = log::lines_with(&[" audit: ", "a caller who leaves"]);
+            lines.first().map(|line| assert!(line.contains("erases 1-1: 1 processed frames"), "{line}"))
+        }) => {}
+    }
+
     let pending = erase(&server, sequences(1..=1), false).await.expect_err("nobody erases");
+    assert!(pending.message().contains("the erasure of 1-1 in stream cam is stored"), "{pending:?}");
     assert_eq!(
         (pending.code(), reason(&pending)),
         (Code::Unavailable, name(pb::ErrorReason::ErasurePending))
