@@ -17,7 +17,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use frameway::domain::{Partitions, StreamPolicies};
 use frameway::queue::memory::{MemoryConfig, MemoryQueue};
 use frameway::queue::redis::{RedisConfig, RedisQueue, RedisSecurity};
-use frameway::queue::{Budget, Lease, Queue};
+use frameway::queue::{Budget, Lease, Queue, Split};
 use redis::RedisServer;
 use tokio::runtime::Runtime;
 
@@ -63,7 +63,7 @@ fn bench(c: &mut Criterion, name: &str, runtime: &Runtime, queue: &dyn Queue) {
 fn queues(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let partitions = Partitions::new(4).expect("a power of two");
-    let budget = Budget::share(1 << 30, partitions);
+    let budget = Budget::share(1 << 30, Split::default(), partitions);
     let defaults = StreamPolicies::default();
     let memory = MemoryQueue::new(MemoryConfig { partitions, budget, max_streams: 10, defaults });
     bench(c, "embedded", &runtime, &memory);

@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime};
 /// Parses a date and a time with its zone: `Z` for UTC, or an offset.
 pub(super) fn parse_time(text: &str) -> Result<SystemTime, String> {
     let (local, offset_minutes) = split_zone(text);
+    if year(local).is_some_and(|year| !(1970..=9999).contains(&year)) {
+        return Err("is not in the years 1970 to 9999".to_owned());
+    }
     let utc = humantime::parse_rfc3339_weak(local).map_err(|_| advice(text))?;
     let offset_minutes = offset_minutes.ok_or_else(|| {
         let local = local.replacen(' ', "T", 1);
@@ -13,6 +16,13 @@ pub(super) fn parse_time(text: &str) -> Result<SystemTime, String> {
     let offset = Duration::from_secs(offset_minutes.unsigned_abs() * 60);
     let moved = if offset_minutes < 0 { utc.checked_add(offset) } else { utc.checked_sub(offset) };
     moved.ok_or_else(|| advice(text))
+}
+
+/// Returns the year of what looks like a date.
+fn year(text: &str) -> Option<u32> {
+    let (year, rest) = text.split_once('-')?;
+    let is_year = year.len() >= 4 && rest.contains('-') && year.bytes().all(|byte| byte.is_ascii_digit());
+    if is_year { Some(year.parse().unwrap_or(u32::MAX)) } else { None }
 }
 
 /// Splits off `Z`, or an offset such as `+02:00`, and returns it in minutes; `None` if there is none.
@@ -79,6 +89,14 @@ mod tests {
                             2026-11-28T14:03:20+02:00 with an offset";
             assert_eq!(error, expected);
         }
+    }
+
+    #[test]
+    fn a_time_beyond_the_years_of_the_contract_is_named_as_such() {
+        for text in ["1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "10000-01-01T00:00:00Z"] {
+            assert_eq!(parse_time(text).unwrap_err(), "is not in the years 1970 to 9999", "{text}");
+        }
+        assert!(parse_time("1970-01-01T00:00:00Z").is_ok() && parse_time("9999-12-31T23:59:59Z").is_ok());
     }
 
     #[test]

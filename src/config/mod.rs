@@ -252,6 +252,8 @@ mod tests {
         for (flags, flag) in [
             (&["--partitions", "7"][..], "--partitions"),
             (&["--memory-budget", "64MiB"], "--memory-budget"),
+            (&["--memory-budget", "256MiB", "--memory-split", "5/85/10"], "--memory-budget"),
+            (&["--memory-budget", "256MiB", "--memory-split", "85/5/10"], "--memory-budget"),
             (&["--max-message-bytes", "1MiB"], "--max-message-bytes"),
             (&["--redis-url", "localhost"], "--redis-url"),
             (&["--listen", ":7400"], "--listen"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ByteSize, RedisArgs, RedisSettings};
 use crate::domain::{Partitions, ValidationError, limits};
-use crate::queue::Budget;
+use crate::queue::{Budget, Split};
 
 /// The backend of the queue, and its limits.
 #[derive(Debug, Clone, Args)]
@@ -20,11 +20,16 @@ pub struct QueueArgs {
     #[arg(long, env = "FRAMEWAY_PARTITIONS", value_name = "N", default_value_t = Partitions::default().count())]
     pub partitions: u16,
 
-    /// Memory for pictures, over all partitions: 40 % for frames that wait for a worker, 50 % for
-    /// outputs, 10 % for dead letters. When it is used up, submits are refused with a retry delay,
-    /// and the oldest outputs and dead letters are removed.
+    /// Memory for pictures, over all partitions. When it is used up, submits are refused with a retry
+    /// delay, and the oldest outputs and dead letters are removed.
     #[arg(long, env = "FRAMEWAY_MEMORY_BUDGET", value_name = "SIZE", default_value = "2GiB")]
     pub memory_budget: ByteSize,
+
+    /// Parts of the memory budget, in percent: for frames that wait for a worker, for outputs and for
+    /// dead letters. Each is at least 5; together they are 100. Give it to all servers and workers of a
+    /// store: it is not stored, and each process applies its own.
+    #[arg(long, env = "FRAMEWAY_MEMORY_SPLIT", value_name = "WAITING/OUTPUTS/DEAD", default_value_t = Split::default())]
+    pub memory_split: Split,
 
     /// Maximum number of registered streams.
     #[arg(long, env = "FRAMEWAY_MAX_STREAMS", value_name = "N", default_value_t = limits::MAX_STREAMS,
@@ -69,15 +74,16 @@ impl QueueArgs {
     pub(super) fn check(self, max_picture_bytes: u64) -> Result<QueueConfig, ValidationError> {
         let partitions = Partitions::new(self.partitions)
             .map_err(|_| ValidationError::new("--partitions", "must be a power of two from 1 to 1024"))?;
-        let budget = Budget::share(self.memory_budget.0, partitions);
-        if budget.work_bytes < max_picture_bytes {
-            let needed = ByteSize(Budget::least(max_picture_bytes, partitions));
+        let budget = Budget::share(self.memory_budget.0, self.memory_split, partitions);
+        if budget.work_bytes.min(budget.output_bytes) < max_picture_bytes {
+            let needed = ByteSize(Budget::least(max_picture_bytes, self.memory_split, partitions));
             return Err(ValidationError::new(
                 "--memory-budget",
                 format!(
-                    "{} over {} partitions leaves less than one picture of --max-picture-bytes per partition; give \
-                     at least {needed}, fewer partitions or smaller pictures",
+                    "{} with --memory-split {} over {} partitions leaves less than one picture of \
+                     --max-picture-bytes per partition; give at least {needed}, fewer partitions or smaller pictures",
                     self.memory_budget,
+                    self.memory_split,
                     partitions.count(),
                 ),
             ));
@@ -90,20 +96,5 @@ impl QueueArgs {
             budget,
             max_streams: self.max_streams,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_least_budget_is_accepted_and_a_smaller_one_is_not() {
-        for partitions in [1, 4, 32, 1024] {
-            let partitions = Partitions::new(partitions).unwrap();
-            let least = Budget::least(16 << 20, partitions);
-            assert!(Budget::share(least, partitions).work_bytes >= 16 << 20);
-            assert!(Budget::share(least / 16 * 15, partitions).work_bytes < 16 << 20);
-        }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod video;
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -31,9 +32,12 @@ pub(crate) fn run<P: Parser>(name: &str, command: impl AsyncFnOnce(P) -> Result<
     let ended = runtime.block_on(command(parsed));
     // Do not wait for blocking work, which may never end.
     runtime.shutdown_background();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failed(name, &failure),
+    match (ended, output::not_printed()) {
+        (Ok(()), None) => ExitCode::SUCCESS,
+        (Ok(()), Some(error)) => {
+            failed(name, &Failure::Failed(anyhow!("cannot write to standard output: {error}")))
+        }
+        (Err(failure), _) => failed(name, &failure),
     }
 }
 
@@ -43,8 +47,22 @@ fn failed(name: &str, failure: &Failure) -> ExitCode {
         Failure::Usage(error) => (error, 2),
         Failure::Failed(error) => (error, 1),
     };
-    eprintln!("{name}: {error:#}");
+    eprintln!("{name}: {}", printable(&format!("{error:#}")));
     ExitCode::from(code)
+}
+
+/// Escapes control characters, which can be in arguments and file names. The lines of a list, which are
+/// indented, stay lines.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (at, letter) in text.char_indices() {
+        let is_list = letter == '\n' && text[at + 1..].starts_with("  ");
+        match letter.is_control() && !is_list {
+            true => shown.extend(letter.escape_default()),
+            false => shown.push(letter),
+        }
+    }
+    shown
 }
 
 fn not_parsed(name: &str, error: &clap::Error) -> ExitCode {
@@ -62,7 +80,7 @@ fn not_parsed(name: &str, error: &clap::Error) -> ExitCode {
     let what = what.join(" ");
     let origin = variable_of(error).map(|name| format!(" in the environment variable {name}"));
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    eprintln!("{name}: {what}{} (see --help)", origin.unwrap_or_default());
+    eprintln!("{name}: {}{} (see --help)", printable(what), origin.unwrap_or_default());
     ExitCode::from(2)
 }
 
@@ -79,4 +97,17 @@ fn variable_of(error: &clap::Error) -> Option<String> {
     }
     let name = format!("FRAMEWAY_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
     std::env::var_os(&name).map(|_| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_lists_keep_their_lines() {
+        assert_eq!(
+            printable("a\nb\u{1b}[2J é: 2 wrong:\n  one\n  two"),
+            "a\\nb\\u{1b}[2J é: 2 wrong:\n  one\n  two"
+        );
+    }
 }

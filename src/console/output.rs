@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
@@ -70,10 +71,24 @@ pub(crate) fn backend_name(info: &pb::GetServerInfoResponse) -> String {
     short(info.backend_kind().as_str_name(), "BACKEND_KIND_").to_lowercase().replace('_', "-")
 }
 
-/// Writes to standard output; a closed pipe (`| head`) is not an error.
+/// The first error of [`print`].
+static NOT_PRINTED: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes to standard output. A closed pipe (`| head`) is not an error; any other, such as a full disk,
+/// makes the command fail at its end, see [`not_printed`].
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _reader_gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let _first = NOT_PRINTED.set(error);
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Returns the error because of which a part of the output is missing.
+pub(super) fn not_printed() -> Option<&'static io::Error> {
+    NOT_PRINTED.get()
 }
 
 /// Writes one JSON value on one line.

@@ -49,7 +49,7 @@ impl Wanted {
 /// Returns the files that `arguments` name, in the order of the arguments. The files of a folder or
 /// pattern are sorted (`frame-2` before `frame-10`). A folder, also one that a pattern matches, stands
 /// for the wanted files in it and in all of its subfolders. Hidden files and folders are left out,
-/// unless an argument is the name of one.
+/// unless an argument is the name of one, and so are pipes and devices.
 ///
 /// # Errors
 /// Fails if an argument cannot be read or matches nothing.
@@ -71,7 +71,11 @@ fn expand_one(argument: &str, wanted: Wanted) -> anyhow::Result<Vec<PathBuf>> {
             return Err(anyhow!("{argument} contains no {words}, nor do the folders in it"));
         }
     } else if path.exists() || !is_pattern(argument) {
-        fs::metadata(path).with_context(|| format!("cannot read {argument}"))?;
+        if !fs::metadata(path).with_context(|| format!("cannot read {argument}"))?.is_file() {
+            return Err(anyhow!(
+                "{argument} is neither a file nor a folder; a pipe must be the standard input"
+            ));
+        }
         return Ok(vec![path.to_owned()]);
     } else {
         let glob = GlobBuilder::new(argument.trim_end_matches('/')).literal_separator(true).build();
@@ -131,6 +135,8 @@ fn search(folder: &Path, rules: Search<'_>, found: &mut Vec<PathBuf>) -> anyhow:
                 // Links to folders are not followed: they can form circles.
                 search(&path, rules, found)?;
             }
+        } else if fs::metadata(&path).is_ok_and(|about| !about.is_file()) {
+            // Opening a pipe or a device may wait for ever.
         } else if matches || rules.pattern.is_none() && rules.wanted.includes(&path) {
             found.push(path);
         }
@@ -260,6 +266,21 @@ mod tests {
         assert_eq!(names(&folder, "[ab]-1.jpg"), ["a-1.jpg", "b-1.jpg"]);
         assert_eq!(names(&folder, "*/a-?.jpg"), ["x/a-1.jpg"]);
         assert_eq!(names(&folder, "**/a-1.jpg"), ["a-1.jpg", "x/a-1.jpg", "x/y/a-1.jpg"]);
+    }
+
+    #[test]
+    fn pipes_are_left_out_and_links_in_a_circle_end() {
+        let folder = folder(&["cam/1.jpg"]);
+        let pipe = folder.path().join("cam/2.jpg");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink("..", folder.path().join("cam/up")).unwrap();
+        assert_eq!(names(&folder, ""), ["cam/1.jpg"]);
+        assert_eq!(names(&folder, "cam/*.jpg"), ["cam/1.jpg"]);
+        let Err(Failure::Usage(error)) = expand(&[pipe.to_string_lossy().into_owned()], Wanted::Pictures)
+        else {
+            panic!("a pipe is no file");
+        };
+        assert!(error.to_string().ends_with("a pipe must be the standard input"), "{error}");
     }
 
     #[test]

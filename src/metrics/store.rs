@@ -64,6 +64,8 @@ pub struct StoreMetrics {
     pub used_bytes: Reading,
     /// Bytes that may be used.
     pub max_bytes: Reading,
+    /// Used bytes from which on outputs shrink.
+    pub short_bytes: Reading,
     /// Faults that an operator should correct.
     pub warnings: Reading,
     /// Waiting frames.
@@ -120,6 +122,11 @@ impl StoreMetrics {
             "Bytes that the store may use",
             "The smaller of `maxmemory` of Redis and what `--memory-budget` asks for.",
         );
+        let short_bytes = reading(
+            "store_short_bytes",
+            "Used bytes from which on outputs shrink",
+            "60 % of the maximum, unless `--memory-split` says otherwise.",
+        );
         let warnings = reading(
             "store_warnings",
             "Faults of the backend's configuration that an operator should correct",
@@ -154,7 +161,7 @@ impl StoreMetrics {
         let output_bytes = reading(
             "store_output_bytes",
             "Bytes of the pictures in the outputs",
-            "Retention keeps it below half of the memory budget.",
+            "Below `frameway_store_short_bytes`, all outputs stay as long as retention says.",
         );
         let dead_letters = reading(
             "store_dead_letters",
@@ -164,7 +171,7 @@ impl StoreMetrics {
         let dead_letter_bytes = reading(
             "store_dead_letter_bytes",
             "Bytes that the dead letters count for",
-            "Beyond a tenth of the memory budget, the oldest are removed.",
+            "Beyond their part of the memory budget (`--memory-split`), the oldest are removed.",
         );
         let duration = reading(
             "scrape_read_seconds",
@@ -175,6 +182,7 @@ impl StoreMetrics {
             up,
             used_bytes,
             max_bytes,
+            short_bytes,
             warnings,
             queue_frames,
             queue_bytes,

@@ -10,6 +10,7 @@
 //! [outputs](Queue::read_outputs) at their own pace, and [fetch](Queue::fetch) only the pictures
 //! that they need.
 
+mod budget;
 mod control;
 mod dead_letters;
 mod erasure;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use budget::{Budget, Memory, Split};
 pub use control::{Control, LeaseHolder, Purge, PurgeMark, PurgeScan, QueueControl, QueueState};
 pub(crate) use dead_letters::TRIM_DEAD_LETTERS;
 pub use dead_letters::{
@@ -50,10 +52,9 @@ pub use presence::{HEARTBEAT_EVERY, ServerPresence};
 pub(crate) use removal::{UNREGISTERED, remembered_settings, remembered_streams, settings_bytes};
 pub use seek::{FoundAt, Seek};
 pub use types::{
-    AcceptResult, BackendStatus, Budget, Created, Durability, FeedEvent, FeedPage, FeedPosition,
-    FinishResult, Finished, Lease, ListStreams, Memory, NewFrame, OutputPage, PartitionStats,
-    PublisherPosition, Refusal, Trimmed, UPLOAD_TTL, Unregistered, Upload, WorkItem, WorkPosition,
-    WorkerReport, WorkerTotals,
+    AcceptResult, BackendStatus, Created, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
+    Finished, Lease, ListStreams, NewFrame, OutputPage, PartitionStats, PublisherPosition, Refusal, Trimmed,
+    UPLOAD_TTL, Unregistered, Upload, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
 };
 
 use crate::domain::{

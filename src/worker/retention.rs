@@ -64,7 +64,7 @@ impl Retention {
 
     /// Reports whether so much was published that a pass is due before its interval is over.
     pub(super) fn is_due(&self) -> bool {
-        self.grown > self.shared.config.budget.output_bytes / 32
+        self.grown > self.shared.config.budget.growth_bytes(self.shared.queue.partitions())
     }
 
     /// Notes that outputs lost bytes: the next pass reads their sizes again.
@@ -166,11 +166,11 @@ impl Retention {
     fn budget(&self, total: u64) -> u64 {
         let maximum = self.shared.config.budget.output_bytes;
         let memory = self.shared.queue.memory();
-        // All partitions free the same part of their bytes, down to an even share of three tenths
-        // of the memory, which is reserved for outputs.
+        // All partitions free the same part of their bytes, down to an even share of the memory that
+        // is reserved for outputs.
         let part =
             u128::from(total) * u128::from(memory.excess_bytes()) / u128::from(memory.used_bytes.max(1));
-        let share = memory.max_bytes / 10 * 3 / u64::from(self.shared.queue.partitions().count());
+        let share = memory.reserved_for_outputs() / u64::from(self.shared.queue.partitions().count());
         let left = total - u64::try_from(part).unwrap_or(total);
         maximum.min(left.max(share))
     }

@@ -21,7 +21,7 @@ use crate::picture::{Codec, Limits};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::{
     AcceptResult, Budget, Control as _, CrashIsolation as _, DeadLetters as _, FeedEvent, FeedPosition,
-    FinishResult, Finished, NewFrame, Purge, Queue, QueueState, Upload, WorkPosition,
+    FinishResult, Finished, NewFrame, Purge, Queue, QueueState, Split, Upload, WorkPosition,
 };
 use crate::scene::Scene;
 
@@ -35,7 +35,7 @@ fn stream() -> StreamId {
 /// Creates a store of one partition, with a stream.
 async fn store() -> Arc<MemoryQueue> {
     let partitions = Partitions::new(1).unwrap();
-    let budget = Budget::share(1 << 30, partitions);
+    let budget = Budget::share(1 << 30, Split::default(), partitions);
     let queue = MemoryQueue::new(MemoryConfig {
         partitions,
         budget,

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{stderr, stdout};
+use crate::{assert_fails, stderr, stdout};
 
 /// A folder with a configuration file, and an environment.
 struct Setup {
@@ -91,6 +91,25 @@ fn each_layer_overrides_the_next() {
     assert_eq!(setup.shown(key, &preset), pair("5GiB", "environment FRAMEWAY_MEMORY_BUDGET"));
     let flag = [&preset[..], &["--memory-budget", "6GiB"]].concat();
     assert_eq!(setup.shown(key, &flag), pair("6GiB", "flag"));
+}
+
+#[test]
+fn the_split_of_the_budget_is_a_setting() {
+    let key = "memory_split";
+    let setup = Setup::new("[queue]\nmemory_split = \"5/85/10\"\n");
+    assert_eq!(setup.shown(key, &[]), pair("5/85/10", "frameway.toml:2"));
+    let setup = setup.with("FRAMEWAY_MEMORY_SPLIT", "30/60/10");
+    assert_eq!(setup.shown(key, &[]), pair("30/60/10", "environment FRAMEWAY_MEMORY_SPLIT"));
+    assert_eq!(setup.shown(key, &["--memory-split", "70/20/10"]), pair("70/20/10", "flag"));
+    let said = setup.refused(&["--memory-split", "70/20/10", "--memory-budget", "256MiB"]);
+    assert!(
+        said.starts_with(
+            "--memory-budget: 256MiB with --memory-split 70/20/10 over 32 partitions leaves less"
+        ),
+        "{said}"
+    );
+    assert!(said.contains("give at least 320MiB"), "{said}");
+    assert_fails(&["serve", "--memory-split", "40/60"], 2, "as in 40/50/10");
 }
 
 #[test]
@@ -196,6 +215,8 @@ fn every_wrong_line_of_a_file_is_reported_at_once() {
     let presets = "high-throughput, low-latency, low-bandwidth, low-memory";
     let size = "`2 parsecs` is not a size; write for example 1500, 250kB, 64KiB, 16MiB or 2GiB";
     let no_float = "invalid digit found in string";
+    let split = "must be three whole percentages of at least 5 that add up to 100, for waiting frames, outputs \
+                 and dead letters, as in 40/50/10";
     let lines = [
         ("preset = \"fast\"", format!("preset = \"fast\": must be one of {presets}")),
         ("listen = \":1\"", "`listen` belongs in the table [server]".to_owned()),
@@ -220,6 +241,7 @@ fn every_wrong_line_of_a_file_is_reported_at_once() {
         ("[queue]", String::new()),
         ("redis_url = { hunter2 = 1 }", "redis_url: must be one value; found: inline table".to_owned()),
         ("memory_budget = \"2 parsecs\"", format!("memory_budget = \"2 parsecs\": {size}")),
+        ("memory_split = \"40/50/20\"", format!("memory_split = \"40/50/20\": {split}")),
         (
             "xyzzy = 1",
             "[queue] has no setting `xyzzy`; `frameway config reference` lists all settings".to_owned(),

@@ -1,5 +1,7 @@
 //! `frameway streams erase`, and new masks of a stream that has frames.
 
+use serde_json::json;
+
 use super::server::Server;
 use super::{draw, stdout};
 
@@ -84,4 +86,18 @@ fn new_masks_count_the_frames_without_them_and_can_erase_these() {
     let said = update(&other);
     assert!(said.contains("erased 6 frames of cam between 1 and 6, "), "{said}");
     server.fails(&["streams", "update", "cam", "--quality", "70", "--erase-unmasked"], 2, "give --mask");
+}
+
+#[test]
+fn the_json_of_new_masks_has_what_is_unmasked_and_the_receipt() {
+    let server = with_frames();
+    let update = |more: &[&str]| server.json(&[&["streams", "update", "cam"], more].concat());
+    let masked = update(&["--mask", "window=0,0;0.5,0;0.5,0.5;0,0.5"]);
+    assert_eq!(masked["stream_id"], "cam");
+    let unmasked = json!({ "kept_frames": 6, "waiting_frames": 0, "erased": null });
+    assert_eq!(masked["unmasked"], unmasked, "{masked}");
+    let erased = update(&["--mask", "door=0,0;0.5,0;0.5,0.5;0,0.5", "--erase-unmasked"]);
+    let receipt = &erased["unmasked"]["erased"];
+    assert_eq!((&receipt["erased_processed_frames"], &receipt["last_sequence"]), (&json!(6), &json!(6)));
+    assert_eq!(update(&["--quality", "70"]).get("unmasked"), None);
 }

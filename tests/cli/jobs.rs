@@ -125,6 +125,8 @@ fn the_streams_move_to_redis() {
     let new = Server::start_with(&["--redis-url", &redis.url()]);
     let printed = job_with("08-move-to-redis.sh", &old, &[("NEW_ADDRESS", &new.address())]);
     assert!(printed.contains("3 streams moved with all settings"), "{printed}");
+    assert!(printed.contains("1 group moved with all settings"), "{printed}");
+    assert!(printed.contains("unchanged 3; groups: unchanged 1"), "{printed}");
     assert!(printed.contains("the recorder has 36 frames"), "{printed}");
 }
 

@@ -88,6 +88,7 @@ fn a_contact_sheet_shows_every_stream() {
     server.fails(&["look", "--output", "/no/such/folder/sheet.jpg"], 2, "cannot write");
     server.fails(&["look", "gone"], 1, "gone: not among");
     assert_fails(&["look", "--every", "1s"], 2, "--watch");
+    assert_fails(&["look", "--watch", "--every", "0s"], 2, "must be 10ms or more");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod frames;
 mod groups;
 mod help;
 mod jobs;
+mod json;
 mod keys;
 mod log;
 mod look;

@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use super::clients::Running;
+use super::commands::eventually;
 use super::redis::RedisServer;
 use super::server::Server;
 use super::{assert_fails, stderr, stdout};
@@ -130,7 +134,7 @@ fn an_export_of_the_embedded_queue_is_applied_to_redis() {
     old.text(&["streams", "update", "cam-3", "--max-bytes-per-second", "2Mbit", "--label", "lane=2"]);
     let (yaml, by_json) = (folder.path().join("streams.yaml"), folder.path().join("streams.json"));
     let (yaml, by_json) = (yaml.to_string_lossy(), by_json.to_string_lossy());
-    assert!(old.text(&["streams", "export", "--output", &yaml]).starts_with("exported 6 streams"));
+    assert!(old.text(&["streams", "export", "--output", &yaml]).starts_with("exported 6 streams to "));
     assert!(old.text(&["streams", "export", "--output", &by_json]).starts_with("exported 6 streams"));
     let exported = document(Path::new(&*by_json));
     assert_eq!((&exported["version"], &exported["streams"][0]["stream_id"]), (&json!(1), &json!("cam-1")));
@@ -166,6 +170,120 @@ fn an_export_of_the_embedded_queue_is_applied_to_redis() {
 }
 
 #[test]
+fn groups_move_with_their_settings_and_without_their_positions() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let old = site(&[]);
+    super::draw(folder.path(), 3);
+    old.text(&["submit", &folder.path().to_string_lossy(), "--stream", "cam-1"]);
+    let detectors = ["--ack-deadline", "12s", "--max-attempts", "3", "--affinity", "stream"];
+    old.text(
+        &[&["groups", "create", "detectors", "cam-*", "gate", "--from", "earliest"], &detectors[..]].concat(),
+    );
+    old.text(&["groups", "create", "north", "--label", "site=north", "--display-name", "North: \"1\""]);
+    let read = ["subscribe", "--group", "detectors", "--member", "m", "--count", "3"];
+    assert_eq!(old.events(&read).iter().filter(|event| event["type"] == "frame").count(), 3);
+    let file = folder.path().join("all.json");
+    let path = file.to_string_lossy();
+    let exported = old.text(&["streams", "export", "--output", &path]);
+    assert!(exported.starts_with("exported 6 streams and 2 groups to "), "{exported}");
+    let groups = document(&file)["groups"].clone();
+    let expected = json!([
+        {
+            "group_id": "detectors",
+            "streams": [{ "glob": "cam-*" }, { "id": "gate" }],
+            "ack_deadline": "12s",
+            "max_delivery_attempts": 3,
+            "affinity": "GROUP_AFFINITY_STREAM",
+        },
+        {
+            "group_id": "north",
+            "display_name": "North: \"1\"",
+            "streams": [{ "labels": { "equal": { "site": "north" } } }],
+        },
+    ]);
+    assert_eq!(groups, expected);
+    // A part of the streams says nothing about groups.
+    assert!(!old.text(&["streams", "export", "cam-1"]).contains("groups"));
+
+    let redis = RedisServer::start();
+    let new = Server::start_with(&["--redis-url", &redis.url()]);
+    let apply = |more: &[&str]| new.text(&[&["streams", "apply", "-f", &path], more].concat());
+    let dry = apply(&["--dry-run"]);
+    assert!(dry.contains("\ngroup detectors would be created\n"), "{dry}");
+    assert!(dry.ends_with("\ndry run: registered 6; groups: created 2\n"), "{dry}");
+    assert_eq!(new.json(&["groups", "list"]), json!([]), "a dry run changes nothing");
+    assert!(apply(&[]).ends_with("\ngroup north created\nregistered 6; groups: created 2\n"));
+    assert_eq!(apply(&[]), "unchanged 6; groups: unchanged 2\n");
+    let again = folder.path().join("again.json");
+    new.text(&["streams", "export", "--output", &again.to_string_lossy()]);
+    assert_eq!(document(&again), document(&file), "the settings survive the move");
+
+    // A group starts at the oldest frames, and keeps its position when its settings change.
+    new.text(&["submit", &folder.path().join("1.jpg").to_string_lossy(), "--stream", "cam-1"]);
+    new.text(&["subscribe", "--group", "detectors", "--member", "m", "--count", "1"]);
+    new.text(&["groups", "update", "detectors", "--max-attempts", "4", "--affinity", "any"]);
+    let report = new.json(&["streams", "apply", "-f", &path, "--dry-run"]);
+    let changes = json!([
+        { "field": "affinity", "old": "GROUP_AFFINITY_ANY", "new": "GROUP_AFFINITY_STREAM" },
+        { "field": "max_delivery_attempts", "old": 4, "new": 3 },
+    ]);
+    assert_eq!(report["groups"]["changed"], json!([{ "group_id": "detectors", "changes": changes }]));
+    assert_eq!(report["unchanged"].as_array().map(Vec::len), Some(6), "{report}");
+    let changed = apply(&[]);
+    let line = "group detectors changed: affinity, max_delivery_attempts\n";
+    assert_eq!(changed, format!("{line}unchanged 6; groups: changed 1, unchanged 1\n"));
+    let shown = new.json(&["groups", "show", "detectors"]);
+    assert_eq!((&shown["max_delivery_attempts"], &shown["lag_frames"]), (&json!(3), &json!(0)), "{shown}");
+}
+
+#[test]
+fn a_group_that_is_refused_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("groups.yaml");
+    let path = file.to_string_lossy();
+    let server = Server::start();
+    let group = |id: &str, attempts: &str| {
+        format!("  - group_id: {id}\n    streams: [{{glob: '*'}}]\n    max_delivery_attempts: {attempts}\n")
+    };
+    let write = |attempts: &str| {
+        let text = format!("version: 1\ngroups:\n{}{}", group("a", attempts), group("b", "3"));
+        fs::write(&file, text).expect("a temporary file can be written");
+    };
+    write("1000");
+    let output = server.run(&["streams", "apply", "-f", &path]);
+    let (printed, said) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(printed.starts_with("group a failed: "), "{printed}");
+    assert!(printed.ends_with("\ngroup b created\nno streams; groups: created 1, failed 1\n"), "{printed}");
+    assert!(said.starts_with("frameway: 1 failed; group a: ") && said.lines().count() == 1, "{said}");
+    write("5");
+    let repeated = server.text(&["streams", "apply", "-f", &path]);
+    assert_eq!(repeated, "group a created\nno streams; groups: created 1, unchanged 1\n");
+    // A start is for the creation of a group.
+    super::draw(folder.path(), 2);
+    server.text(&["submit", &folder.path().to_string_lossy(), "--stream", "cam", "--register"]);
+    let text = "version: 1\ngroups: [{ group_id: late, streams: [{ id: cam }], start: { sequence: 2 } }]\n";
+    fs::write(&file, text).expect("a temporary file can be written");
+    assert!(server.text(&["streams", "apply", "-f", &path]).starts_with("group late created"));
+    assert_eq!(server.text(&["streams", "apply", "-f", &path]), "no streams; groups: unchanged 1\n");
+    let read = ["subscribe", "--group", "late", "--member", "m", "--count", "1"];
+    assert!(server.events(&read).iter().any(|event| event["sequence"] == 2));
+}
+
+/// An export that is not written as a whole must not pass for one.
+#[test]
+fn an_export_to_a_full_disk_fails() {
+    let server = site(&[]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is full");
+    let output = Command::new(env!("CARGO_BIN_EXE_frameway"))
+        .args(["streams", "export", "--address", &server.address()])
+        .stdout(full)
+        .output()
+        .expect("the program runs");
+    super::assert_failed("frameway", &output, 1, "cannot write to standard output: No space left on device");
+}
+
+#[test]
 fn an_apply_that_fails_continues_when_it_is_run_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("streams.yaml");
@@ -185,6 +303,40 @@ fn an_apply_that_fails_continues_when_it_is_run_again() {
     assert!(said.contains("output.quality (--quality)"), "{said}");
     write("50");
     assert_eq!(server.text(&apply), "cam-2 registered\nregistered 1, unchanged 2\n");
+}
+
+/// A server is killed while a document is applied. What was registered stays, the rest is named as not
+/// tried, and the same command goes on with it.
+#[test]
+fn an_apply_whose_server_ends_says_how_far_it_came() {
+    const STREAMS: usize = 1_500;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("streams.yaml");
+    let entries: String = (0..STREAMS).map(|number| format!("  - stream_id: cam-{number}\n")).collect();
+    fs::write(&file, format!("version: 1\nstreams:\n{entries}")).expect("a temporary file can be written");
+    let redis = RedisServer::start();
+    let flags = ["--redis-url", &redis.url()];
+    let server = Server::start_with(&flags);
+    let (path, address) = (file.to_string_lossy(), server.address());
+    let apply = ["streams", "apply", "-f", &path, "--address", &address];
+    let mut running = Running::start("apply", folder.path(), &apply);
+    eventually("a stream is registered", || running.output().contains("cam-0 registered").then_some(()));
+    server.signal(Signal::SIGKILL);
+    assert_eq!(running.exit_code(), Some(1), "{}", running.output());
+    let printed = fs::read_to_string(folder.path().join("apply.out")).expect("its output");
+    let summary = printed.lines().last().expect("a summary").to_owned();
+    assert!(summary.starts_with("registered ") && summary.contains(", not tried "), "{summary}");
+    let said = fs::read_to_string(folder.path().join("apply.err")).expect("its errors");
+    assert!(said.starts_with("frameway: ") && said.contains(" not tried; cam-"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    drop(server);
+
+    let server = Server::start_with(&flags);
+    let finished = server.json(&["streams", "apply", "-f", &path]);
+    let count = |part: &str| finished[part].as_array().map_or(0, Vec::len);
+    assert_eq!(count("registered") + count("unchanged"), STREAMS, "{finished}");
+    assert!(count("registered") > 0 && count("unchanged") > 0, "{summary}");
+    assert!(server.text(&["streams", "apply", "-f", &path]).starts_with("unchanged 1500\n"));
 }
 
 #[test]

@@ -116,6 +116,46 @@ fn files_that_are_no_pictures_are_not_sent() {
     assert_eq!(server.json(&["dead-letters"])["kept_count"], 0);
 }
 
+/// A folder as somebody could leave it: a pipe that nobody writes to, a circle of links, a file that is
+/// larger than any picture, and many good ones.
+#[test]
+fn what_a_server_would_refuse_or_wait_for_is_not_sent() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    draw(folder.path(), 1);
+    let picture = fs::read(at("1.jpg")).expect("it was drawn");
+    for number in 2..=1_000 {
+        fs::write(at(&format!("{number}.jpg")), &picture).expect("a temporary file can be written");
+    }
+    // It takes no room on the disk.
+    let large = fs::File::create(at("large.jpg")).expect("a temporary file can be written");
+    (&large).write_all(&picture).expect("a temporary file can be written");
+    large.set_len(2 << 30).expect("a temporary file can be written");
+    let made = Command::new("mkfifo").arg(at("pipe.jpg")).status().expect("mkfifo runs");
+    assert!(made.success());
+    std::os::unix::fs::symlink(folder.path(), at("again")).expect("a link can be made");
+    let source = folder.path().to_string_lossy().into_owned();
+    for (stream, more) in [("call", &[][..]), ("calls", &["--unary"])] {
+        let submit = ["submit", &source, "--register", "--stream", stream];
+        let output = server.run(&[&submit[..], more].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("large.jpg in ") && said.contains(": larger than a picture may be: 16.8 MB"),
+            "{said}"
+        );
+        assert!(said.contains("1 of 1001 frames were refused: 1 PICTURE_TOO_LARGE"), "{said}");
+        assert!(stdout(&output).contains("accepted 1000, duplicates 0, refused 1"), "{}", stdout(&output));
+    }
+    let pipe = at("pipe.jpg").to_string_lossy().into_owned();
+    server.fails(
+        &["submit", &pipe],
+        2,
+        "pipe.jpg is neither a file nor a folder; a pipe must be the standard input",
+    );
+}
+
 #[test]
 fn a_camera_that_was_stopped_does_not_catch_up() {
     const PAUSE: Duration = Duration::from_millis(1500);

@@ -14,7 +14,8 @@ fn a_plan_has_the_settings_to_use_and_what_does_not_fit() {
     let number = |value: &Value| value.as_u64().expect("a number");
     let budget = number(&plan["settings"]["memory_budget"]);
     assert_eq!(number(&plan["redis"]["maxmemory"]), budget / 3 * 4);
-    assert!(budget >= 2 * number(&plan["kept_bytes"]), "{plan}");
+    assert_eq!(plan["settings"]["memory_split"], "5/85/10", "{plan}");
+    assert!(budget / 100 * 85 >= number(&plan["kept_bytes"]), "{plan}");
     let output = frameway(&FORTY);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
@@ -23,6 +24,7 @@ fn a_plan_has_the_settings_to_use_and_what_does_not_fit() {
         "ms a frame of 1920x1080 on the machine of docs/performance.md",
         "320 Mbit/s) from the cameras",
         "frameway serve --memory-budget ",
+        " --memory-split 5/85/10 --partitions 32",
         "--retain-age 1h --retain-frames 22500 --retain-bytes ",
     ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
@@ -80,6 +82,12 @@ fn a_plan_without_a_figure_is_refused() {
     assert_fails(&with(&["--bytes", "0"]), 2, "--bytes");
     assert_fails(&with(&["--bytes", "200kB", "--source", "x"]), 2, "--measure");
     assert_fails(&["plan", "--cameras", "0", "--fps", "5", "--bytes", "1", "--keep", "1m"], 2, "--cameras");
+    let absurd = ["--cameras", "10000", "--fps", "1000", "--bytes", "16MiB", "--keep", "30days"];
+    assert_fails(
+        &[&["plan"], &absurd[..]].concat(),
+        2,
+        "frames with their pictures are more than any store holds",
+    );
     assert_fails(&["plan", "--cameras", "4", "--fps", "0", "--bytes", "1", "--keep", "1m"], 2, "--fps");
     assert_fails(&["plan", "--cameras", "4", "--fps", "5", "--bytes", "1", "--keep", "31days"], 2, "--keep");
 }

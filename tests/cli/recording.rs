@@ -116,6 +116,8 @@ fn a_template_that_cannot_be_used_is_refused() {
     let two = ["subscribe", "cam", "--pictures", "original,thumbnail", "--save", "{sequence}.{ext}"];
     assert_fails(&two, 2, "without {role}");
     assert_fails(&["subscribe", "cam", "--keep-age", "1h"], 2, "--save");
+    assert_fails(&["subscribe", "cam", "--save", ".", "--keep-age", "0"], 2, "must be 1s or more");
+    assert_fails(&["subscribe", "cam", "--save", ".", "--keep-bytes", "0"], 2, "must be 1 byte or more");
     assert_fails(&["subscribe", "cam", "--save-latest", ".", "--pictures", "none"], 2, "needs pictures");
     assert_fails(&["subscribe", "--group", "g", "--member", "m", "--save-latest", "."], 2, "--save-latest");
 }

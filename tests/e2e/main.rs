@@ -3,6 +3,7 @@
 // A test names the answer that it expects and fails with any other.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+mod budget;
 #[path = "../common/certificates.rs"]
 mod certificates;
 mod client;

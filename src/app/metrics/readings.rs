@@ -12,7 +12,7 @@ use crate::access::Access;
 use crate::domain::{GroupId, StreamId, Timestamp};
 use crate::hub::{Consumers, GroupError, Hub};
 use crate::metrics::{GroupReading, Label as _, Metrics, PartitionState, ScrapePart, StoreFrames};
-use crate::queue::{self, Budget, PartitionStats, Queue, QueueState};
+use crate::queue::{self, Budget, Memory, PartitionStats, Queue, QueueState};
 
 /// The maximum time that a scrape waits for the store.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -53,6 +53,7 @@ impl Readings {
         let memory = status.as_ref().map(|_| self.queue.memory());
         store.used_bytes.set(memory.map(|memory| memory.used_bytes as f64));
         store.max_bytes.set(memory.map(|memory| memory.max_bytes as f64));
+        store.short_bytes.set(memory.map(|memory| Memory::short_from(memory.max_bytes, memory.split) as f64));
         if status.is_none() {
             count(ScrapePart::Store);
         }

@@ -40,6 +40,9 @@ pub(super) fn kept_words(kept: Option<&pb::KeptFrames>) -> String {
 pub(super) fn tombstone_words(tombstone: &pb::Tombstone) -> String {
     let outcome = short(tombstone.outcome().as_str_name(), "TOMBSTONE_OUTCOME_").to_lowercase();
     let reason = short(tombstone.reason().as_str_name(), "ERROR_REASON_");
+    if reason.eq_ignore_ascii_case(&outcome) {
+        return outcome;
+    }
     format!("{outcome}: {reason} ({})", tombstone.message)
 }
 

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use self::settings::SettingsArgs;
-use self::show::{group_json, list, show, table};
+use self::show::{group_json, show, table};
+pub(super) use self::show::{list, read_all};
 use super::connect::ConnectArgs;
 use super::streams::key_value;
 use super::time_argument::parse_time;

@@ -1,6 +1,7 @@
 //! Groups as tables and as JSON.
 
 use serde_json::{Value, json};
+use tonic::Status;
 
 use super::NamedArgs;
 use crate::client::Client;
@@ -8,13 +9,18 @@ use crate::console::output::{Table, bytes, duration, ms_json, print, print_json,
 use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
 
-pub(super) async fn list(client: &mut Client) -> Result<Vec<pb::ConsumerGroup>, Failure> {
+/// Reads all groups, by id.
+pub(in crate::cli) async fn list(client: &mut Client) -> Result<Vec<pb::ConsumerGroup>, Failure> {
+    read_all(client).await.map_err(|status| refused("listing the groups", &status))
+}
+
+/// Reads all groups, by id; fails with the answer of the server.
+pub(in crate::cli) async fn read_all(client: &mut Client) -> Result<Vec<pb::ConsumerGroup>, Status> {
     let mut groups = Vec::new();
     let mut page_token = String::new();
     loop {
         let request = pb::ListConsumerGroupsRequest { page_size: 1_000, page_token, ..Default::default() };
-        let answer = client.groups.list_consumer_groups(request).await;
-        let page = answer.map_err(|status| refused("listing the groups", &status))?.into_inner();
+        let page = client.groups.list_consumer_groups(request).await?.into_inner();
         groups.extend(page.groups);
         page_token = page.next_page_token;
         if page_token.is_empty() {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::connect::ConnectArgs;
 use super::streams::{SelectArgs, last_failure, state};
 use crate::client::{Client, Latest};
-use crate::console::output::{print, short, since, span, write_whole};
+use crate::console::output::{print, print_json, short, since, span, write_whole};
 use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
@@ -23,6 +24,8 @@ use sheet::{Format, Shown};
 const MAX_STREAMS: usize = 200;
 /// The maximum number of streams whose last failure is looked up for a sheet.
 const MAX_FAILURES: usize = 20;
+/// The least time from one sheet to the next.
+const MIN_EVERY: Duration = Duration::from_millis(10);
 /// The quality of the pictures that the server makes for a sheet.
 const RENDITION_QUALITY: u32 = 80;
 
@@ -51,7 +54,7 @@ pub(super) struct LookArgs {
     watch: bool,
 
     /// The time from one sheet to the next with --watch.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration, requires = "watch")]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = every, requires = "watch")]
     every: Duration,
 
     /// The number of columns. Default: about as many as rows, at most 8.
@@ -64,6 +67,44 @@ pub(super) struct LookArgs {
 
     #[command(flatten)]
     connect: ConnectArgs,
+
+    /// Print one JSON object about the sheet.
+    #[arg(long)]
+    json: bool,
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let every = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if every < MIN_EVERY { Err("must be 10ms or more".to_owned()) } else { Ok(every) }
+}
+
+/// What a sheet shows.
+#[derive(Debug)]
+struct Written {
+    streams: usize,
+    with_picture: usize,
+    /// The selected streams that are not on it.
+    left_out: usize,
+}
+
+impl Written {
+    fn print(&self, args: &LookArgs) {
+        let Self { streams, with_picture, left_out } = self;
+        let file = args.output.display();
+        if args.json {
+            return print_json(&json!({
+                "file": file.to_string(),
+                "streams": streams,
+                "with_picture": with_picture,
+                "left_out": left_out,
+            }));
+        }
+        let rest = match left_out {
+            0 => String::new(),
+            rest => format!("; {rest} more are not on it: select some by id, --labelled or --filter"),
+        };
+        print(&format!("{file}: {streams} streams, {with_picture} with a picture{rest}\n"));
+    }
 }
 
 /// Writes one sheet, or with `--watch` one after the other.
@@ -81,8 +122,8 @@ pub(super) async fn run(args: LookArgs) -> Result<(), Failure> {
             return Ok(());
         };
         match written {
-            Ok(text) if is_first || !complaint.is_empty() => {
-                print(&text);
+            Ok(sheet) if is_first || !complaint.is_empty() => {
+                sheet.print(&args);
                 complaint.clear();
             }
             Ok(_) => {}
@@ -104,7 +145,7 @@ pub(super) async fn run(args: LookArgs) -> Result<(), Failure> {
 }
 
 /// Writes one sheet, and returns what it shows.
-async fn write(args: &LookArgs, client: &Client, format: Format) -> Result<String, Failure> {
+async fn write(args: &LookArgs, client: &Client, format: Format) -> Result<Written, Failure> {
     let (shown, all) = read(args, client).await?;
     if shown.is_empty() {
         return Err(Failure::Failed(anyhow!("no streams; add one: frameway streams register ID")));
@@ -116,12 +157,7 @@ async fn write(args: &LookArgs, client: &Client, format: Format) -> Result<Strin
     let sheet = tokio::task::spawn_blocking(move || sheet::draw(&shown, columns, width, format)).await;
     let sheet = sheet.map_err(|error| Failure::Failed(error.into()))?.map_err(Failure::Usage)?;
     write_whole(&args.output, &sheet).map_err(Failure::Usage)?;
-    let rest = match all - count {
-        0 => String::new(),
-        rest => format!("; {rest} more are not on it: select some by id, --labelled or --filter"),
-    };
-    let file = args.output.display();
-    Ok(format!("{file}: {count} streams, {pictures} with a picture{rest}\n"))
+    Ok(Written { streams: count, with_picture: pictures, left_out: all - count })
 }
 
 /// Reads the streams for a sheet, and the number of all that are selected.

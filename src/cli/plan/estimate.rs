@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::limits::{MAX_PICTURE_BYTES, MAX_RETENTION_BYTES, MAX_RETENTION_FRAMES};
 use crate::domain::{Partitions, QueuePolicy};
 use crate::queue::redis::FEED_ENTRIES;
-use crate::queue::{Budget, Memory};
+use crate::queue::{Budget, Memory, Split};
 
 /// The memory that Redis takes for a frame beside its pictures: its entry, and the keys of its
 /// pictures. An entry of a feed takes at most as much. Measured as docs/sizing.md says.
@@ -26,6 +26,11 @@ const PROCESS_STREAM_BYTES: u64 = 64_000;
 /// The pictures that a worker has in work at most, and the memory for each of their bytes.
 const IN_WORK_BYTES: u64 = 128 << 20;
 const IN_WORK_FACTOR: f64 = 1.2;
+/// The waiting frames that a plan has room for, as a part of the kept ones; less if the queue of a
+/// stream takes less.
+const WAITING: f64 = 0.6;
+/// The part of the budget for dead letters, in percent, as in the default split.
+const DEAD_PERCENT: u64 = 10;
 /// More than any machine has.
 const MOST_BYTES: u64 = 1 << 60;
 /// The files of Redis, as a multiple of its memory: it rewrites its append-only file when that is
@@ -70,6 +75,7 @@ pub(super) struct Plan {
     /// The streams that the fullest partition may have.
     pub(super) streams_of_a_partition: u64,
     pub(super) memory_budget: u64,
+    pub(super) split: Split,
     pub(super) maxmemory: u64,
     /// The least `maxmemory` with which all is kept, as long as nothing waits.
     pub(super) least_maxmemory: u64,
@@ -123,18 +129,37 @@ impl Demand {
         let streams_of_a_partition = fullest(self.cameras, u64::from(self.partitions.count()));
         let largest =
             whole(frames_of_a_stream * self.frame_bytes() as f64).saturating_mul(streams_of_a_partition);
-        let least = Budget::to_keep(largest, redis_bytes, self.partitions)
-            .max(Budget::least(MAX_PICTURE_BYTES as u64, self.partitions))
-            .min(MOST_BYTES);
-        let memory_budget = round(least.max(Budget::with_outputs(whole(kept_bytes)).min(MOST_BYTES)));
-        let memory = Budget::share(memory_budget, self.partitions).max_bytes();
+        // The memory that a waiting frame takes, and how many frames the queue of a stream takes.
+        let waiting = (allocated(self.submitted_bytes + HEADER_BYTES) + ENTRY_BYTES) as f64;
+        let queue = QueuePolicy::default();
+        let queue = (queue.max_frames as f64).min(queue.max_bytes as f64 / self.submitted_bytes as f64);
+        let waits = queue.min(frames_of_a_stream * WAITING);
+        let with_waiting = redis_bytes.saturating_add(whole(waits * self.cameras as f64 * waiting));
+        // A stream may have three times as much waiting as then remains free in its partition.
+        let (streams, free) = (streams_of_a_partition as f64, Budget::SHARE_OF_FREE as f64);
+        let largest_waiting = whole(waits * self.submitted_bytes as f64 * (streams + 1.0 / free));
+        // Each camera is a publisher.
+        let largest_waiting = largest_waiting.max(Budget::work_of_publishers(streams_of_a_partition));
+        let least = |used_bytes, split| {
+            Budget::to_keep(largest, used_bytes, split, self.partitions)
+                .max(Budget::least(MAX_PICTURE_BYTES as u64, split, self.partitions))
+                .min(MOST_BYTES)
+        };
+        let budget = |split| {
+            let outputs = Budget::with_outputs(whole(kept_bytes), split);
+            let waiting = Budget::to_wait(largest_waiting, split, self.partitions);
+            round(least(with_waiting, split).max(outputs).max(waiting).min(MOST_BYTES))
+        };
+        // Of the splits with the least budget, that with the most for waiting frames.
+        let split = splits().min_by_key(|&split| budget(split)).unwrap_or_default();
+        let memory_budget = budget(split);
+        let share = Budget::share(memory_budget, split, self.partitions);
+        let memory = share.max_bytes();
         let submit_rate = fps * self.submitted_bytes as f64;
         let span = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         // How long frames that wait take to fill the memory up to here.
-        let waiting = fps * (allocated(self.submitted_bytes + HEADER_BYTES) + ENTRY_BYTES) as f64;
-        let filled = |bytes: u64| span(bytes.saturating_sub(redis_bytes) as f64 / waiting);
-        let queue = QueuePolicy::default();
-        let queue = (queue.max_frames as f64).min(queue.max_bytes as f64 / self.submitted_bytes as f64);
+        let filled = |bytes: u64| span(bytes.saturating_sub(redis_bytes) as f64 / (fps * waiting));
+        let of_partition = share.work_bytes as f64 / (self.submitted_bytes as f64 * (streams + 1.0 / free));
         let busy_cores = fps * self.cpu_ms_per_frame / 1e3;
         // A relayed picture is stored once, when it is submitted. Otherwise the worker reads it, and
         // stores what it makes of it. Each server reads a picture once for all its subscribers.
@@ -153,13 +178,15 @@ impl Demand {
             redis_bytes,
             streams_of_a_partition,
             memory_budget,
+            split,
             maxmemory: memory,
-            least_maxmemory: Budget::share(round(least), self.partitions).max_bytes(),
+            least_maxmemory: Budget::share(round(least(redis_bytes, split)), split, self.partitions)
+                .max_bytes(),
             process_bytes: PROCESS_BYTES
                 + self.cameras * PROCESS_STREAM_BYTES
                 + whole(IN_WORK_BYTES as f64 * IN_WORK_FACTOR),
-            backlog: filled(Memory::short_from(memory)),
-            full_backlog: filled(Memory::full_from(memory)).min(span(queue / self.fps)),
+            backlog: filled(Memory::short_from(memory, split)),
+            full_backlog: filled(Memory::full_from(memory)).min(span(queue.min(of_partition) / self.fps)),
             retain_frames: whole((frames_of_a_stream * MARGIN).ceil()),
             retain_bytes: round(whole(frames_of_a_stream * MARGIN * self.frame_bytes() as f64)),
             submit_rate,
@@ -172,6 +199,11 @@ impl Demand {
 }
 
 impl Plan {
+    /// Reports whether this is more than any machine has, so that the numbers are not right any more.
+    pub(super) fn is_beyond_all(&self) -> bool {
+        self.memory_budget >= MOST_BYTES || self.redis_bytes >= MOST_BYTES
+    }
+
     /// Returns what a stream cannot be set to, if its bounds are too high.
     pub(super) fn beyond_retention(&self) -> Option<String> {
         if self.retain_frames > MAX_RETENTION_FRAMES {
@@ -185,6 +217,12 @@ impl Plan {
             format!("a stream keeps at most {MAX_RETENTION_BYTES} bytes, this needs {}", self.retain_bytes)
         })
     }
+}
+
+/// Returns the splits that a plan chooses from, those with the most for waiting frames first.
+fn splits() -> impl Iterator<Item = Split> {
+    let parts = (1..=17).rev().map(|twentieths| 5 * twentieths);
+    parts.filter_map(|waiting| Split::new(waiting, 100 - DEAD_PERCENT - waiting, DEAD_PERCENT))
 }
 
 /// Rounds a size up to a multiple of three units, so that four thirds of it are whole units, too: of
@@ -262,7 +300,12 @@ mod tests {
         assert_eq!(plan.kept_bytes, 720_000 * 202_000);
         assert_eq!((plan.busy_cores, plan.cores), (2.0, 3));
         assert_eq!(plan.maxmemory, plan.memory_budget / 3 * 4);
-        assert!(plan.memory_budget >= 2 * plan.kept_bytes);
+        // The queues of all streams take 8 GB, so that waiting frames need little.
+        assert_eq!(plan.split.to_string(), "5/85/10");
+        assert!((165..180).contains(&(plan.memory_budget >> 30)), "{plan:?}");
+        // Until the queues are full, everything is kept.
+        assert_eq!(plan.full_backlog, Duration::from_secs(200));
+        assert!(plan.backlog >= plan.full_backlog, "{plan:?}");
         assert_eq!((plan.submit_rate, plan.subscriber_rate), (40e6, 40e6));
         assert_eq!(plan.retain_frames, 22_500);
     }
@@ -275,13 +318,49 @@ mod tests {
             let partitions = Partitions::new(partitions).unwrap();
             let plan = Demand { cameras, processed_bytes: size, partitions, ..demand() }.plan();
             let keeps = |bytes: u64| {
-                let budget = Budget::share(bytes, partitions);
-                let memory = Memory { used_bytes: plan.redis_bytes, max_bytes: budget.max_bytes() };
+                let (budget, split) = (Budget::share(bytes, plan.split, partitions), plan.split);
+                let memory = Memory { used_bytes: 0, max_bytes: budget.max_bytes(), split };
                 let largest = plan.kept_bytes / cameras * plan.streams_of_a_partition;
-                memory.excess_bytes() == 0 && budget.output_bytes >= largest && plan.kept_bytes <= bytes / 2
+                let outputs = bytes / 100 * split.outputs_percent();
+                // The queue of a stream takes 1,000 frames.
+                let waiting = 1_000 * cameras * (allocated(200_000 + HEADER_BYTES) + ENTRY_BYTES);
+                let waits = Memory { used_bytes: plan.redis_bytes + waiting, ..memory };
+                let stream = budget.work_bytes / (3 * plan.streams_of_a_partition + 1) * 3;
+                budget.output_bytes >= largest
+                    && plan.kept_bytes <= outputs
+                    && waits.excess_bytes() == 0
+                    && stream >= 1_000 * 200_000
             };
             assert!(keeps(plan.memory_budget), "{cameras} of {size}: {plan:?}");
             assert!(!keeps(plan.memory_budget / 20 * 19), "{cameras} of {size}: {plan:?}");
+        }
+    }
+
+    #[test]
+    fn the_split_follows_from_what_is_kept() {
+        for (seconds, split) in [(10, "20/70/10"), (600, "15/75/10"), (86_400, "5/85/10")] {
+            let plan = Demand { keep: Duration::from_secs(seconds), ..demand() }.plan();
+            assert_eq!(plan.split.to_string(), split, "{seconds} s: {plan:?}");
+        }
+    }
+
+    #[test]
+    fn every_camera_of_a_partition_is_remembered() {
+        for cameras in [16, 17, 1_000, 10_000] {
+            let keep = Duration::from_secs(10);
+            let small = Demand {
+                cameras,
+                fps: 0.1,
+                submitted_bytes: 3_000,
+                processed_bytes: 3_000,
+                keep,
+                ..demand()
+            };
+            for partitions in [1, 32].map(|count| Partitions::new(count).unwrap()) {
+                let plan = Demand { partitions, ..small }.plan();
+                let budget = Budget::share(plan.memory_budget, plan.split, partitions);
+                assert!(budget.publishers() >= plan.streams_of_a_partition, "{cameras}: {plan:?}");
+            }
         }
     }
 
@@ -314,7 +393,9 @@ mod tests {
             keep,
             ..demand()
         };
-        assert!(plan.plan().beyond_retention().is_some());
+        let plan = plan.plan();
+        assert!(plan.beyond_retention().is_some() && plan.is_beyond_all());
+        assert!(!demand().plan().is_beyond_all());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_STREAMS as u64))]
     cameras: u64,
 
-    /// Frames per second of each camera, above 0 and at most 1000.
+    /// Frames per second of each camera, from 0.00001 (one a day) to 1000.
     #[arg(long, value_name = "FPS", value_parser = fps)]
     fps: f64,
 
@@ -116,8 +116,8 @@ enum Cost {
 }
 
 fn fps(text: &str) -> Result<f64, String> {
-    let fps = text.parse::<f64>().ok().filter(|fps| *fps > 0.0 && *fps <= 1_000.0);
-    fps.ok_or_else(|| "must be above 0 and at most 1000".to_owned())
+    let fps = text.parse::<f64>().ok().filter(|fps| (0.000_01..=1_000.0).contains(fps));
+    fps.ok_or_else(|| "must be from 0.00001 (one frame a day) to 1000".to_owned())
 }
 
 fn picture_size(text: &str) -> Result<ByteSize, String> {
@@ -174,6 +174,12 @@ pub(super) async fn run(args: PlanArgs) -> Result<(), Failure> {
         cpu_ms_per_frame: ms,
     };
     let (plan, machine) = (demand.plan(), Machine::read());
+    if plan.is_beyond_all() {
+        return Err(Failure::Usage(anyhow!(
+            "{} frames with their pictures are more than any store holds: give less of --cameras, --fps, --bytes or --keep",
+            plan.kept_frames
+        )));
+    }
     let short = fit::shortages(&plan, &machine);
     // A figure of another machine cannot be compared with a measured one.
     let relay_ms = if args.measure { None } else { Some(RELAY_MS) };
@@ -211,7 +217,8 @@ mod tests {
     #[test]
     fn flags_have_bounds() {
         assert!(fps("0").is_err() && fps("1001").is_err() && fps("NaN").is_err());
-        assert_eq!(fps("0.5"), Ok(0.5));
+        assert!(fps("1e-300").is_err() && fps("inf").is_err() && fps("-1").is_err());
+        assert_eq!((fps("0.5"), fps("0.00001")), (Ok(0.5), Ok(0.000_01)));
         assert!(picture_size("0").is_err() && picture_size("1GiB").is_err());
         assert!(keep("0s").is_err() && keep("31days").is_err());
     }

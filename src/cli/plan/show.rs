@@ -107,10 +107,11 @@ impl Shown<'_> {
         let originals = if demand.keeps_originals && !demand.relays { " --keep-original" } else { "" };
         format!(
             "\nredis.conf: maxmemory {}mb, maxmemory-policy noeviction, appendonly yes\n\
-             frameway serve --memory-budget {} --partitions {}\n\
+             frameway serve --memory-budget {} --memory-split {} --partitions {}\n\
              frameway streams register ID --retain-age {} --retain-frames {} --retain-bytes {}{originals}\n",
             plan.maxmemory >> 20,
             ByteSize(plan.memory_budget),
+            plan.split,
             demand.partitions.count(),
             flag(demand.keep),
             plan.retain_frames,
@@ -175,6 +176,7 @@ impl Shown<'_> {
             },
             "settings": {
                 "memory_budget": plan.memory_budget,
+                "memory_split": plan.split.to_string(),
                 "partitions": demand.partitions.count(),
                 "retain_age_seconds": demand.keep.as_secs(),
                 "retain_frames": plan.retain_frames,

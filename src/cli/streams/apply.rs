@@ -6,16 +6,18 @@ use std::path::PathBuf;
 use clap::Args;
 use prost_types::FieldMask;
 
-use super::plan::{self, Action, Plan};
-use super::{Common, document, select};
+use super::document::{self, Resource, Settings};
+use super::plan::{self, Action, Plan, Report, Wanted};
+use super::{Common, select};
+use crate::cli::groups;
 use crate::console::Failure;
-use crate::pb::v1 as pb;
 
-/// Register and change streams as a document of `frameway streams export` says.
+/// Register and change streams and consumer groups as a document of `frameway streams export` says.
 ///
-/// Each stream of the document gets exactly its settings there: a setting that the document leaves
-/// out follows the server's default. Other streams stay as they are. Applying a document twice
-/// changes nothing the second time, so an apply that failed continues when it is run again.
+/// Each stream and group of the document gets exactly its settings there: a setting that the document
+/// leaves out follows the server's default. Others stay as they are. A new group starts at the oldest
+/// kept frames, unless the document has its `start`; `frameway groups seek` moves it. Applying a document twice changes nothing the second
+/// time, so an apply that failed continues when it is run again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,26 +43,39 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) async fn run(args: ApplyArgs) -> Result<(), Failure> {
-    let wanted = document::read(&args.file).map_err(Failure::Usage)?;
+    let Settings { streams, groups: wanted } = document::read(&args.file).map_err(Failure::Usage)?;
     let mut client = args.common.connect.connect().await?;
     let current = select::all(&mut client, "").await?;
-    let current: BTreeMap<&str, &pb::Stream> =
-        current.iter().map(|stream| (stream.stream_id.as_str(), stream)).collect();
-    let plan = |stream: pb::Stream| {
-        let stream_id = stream.stream_id.clone();
-        let Some(current) = current.get(stream_id.as_str()) else {
-            return Ok(Plan { stream_id, action: Action::Register(Box::new(stream)) });
+    let mut plans = self::plans(streams, &current, Wanted::Stream)?;
+    if !wanted.is_empty() {
+        let current = groups::list(&mut client).await?;
+        plans.extend(self::plans(wanted, &current, Wanted::Group)?);
+    }
+    let report = Report { dry_run: args.dry_run, as_json: args.common.json, has_groups: true };
+    plan::carry_out(&client, plans, &args.reason, report).await
+}
+
+/// Compares the wanted resources with the current ones.
+fn plans<R: Resource>(
+    wanted: Vec<R>,
+    current: &[R],
+    name: fn(Box<R>) -> Wanted,
+) -> Result<Vec<Plan>, Failure> {
+    let current: BTreeMap<&str, &R> = current.iter().map(|one| (one.id(), one)).collect();
+    let plan = |mut one: R| {
+        let id = one.id().to_owned();
+        let Some(current) = current.get(id.as_str()) else {
+            return Ok(Plan { wanted: name(Box::new(one)), action: Action::Create });
         };
-        let changes = plan::changes(current, &stream)?;
+        let changes = plan::changes(*current, &one)?;
         let action = if changes.is_empty() {
             Action::Nothing
         } else {
-            // With the etag, a change that somebody else makes meanwhile is not undone.
-            let wanted = Box::new(pb::Stream { etag: current.etag.clone(), ..stream });
-            Action::Update { wanted, mask: FieldMask { paths: vec!["*".to_owned()] }, changes }
+            Action::Update { mask: FieldMask { paths: vec!["*".to_owned()] }, changes }
         };
-        Ok(Plan { stream_id, action })
+        // With the etag, a change that somebody else makes meanwhile is not undone.
+        one.set_etag(current);
+        Ok(Plan { wanted: name(Box::new(one)), action })
     };
-    let plans = wanted.into_iter().map(plan).collect::<Result<_, Failure>>()?;
-    plan::carry_out(&client, plans, &args.reason, args.dry_run, args.common.json).await
+    wanted.into_iter().map(plan).collect()
 }

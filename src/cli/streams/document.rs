@@ -1,5 +1,5 @@
-//! The document of `frameway streams export` and `apply`: the settings of streams as YAML or JSON,
-//! with the names and values of the contract's canonical JSON.
+//! The document of `frameway streams export` and `apply`: the settings of streams and consumer groups
+//! as YAML or JSON, with the names and values of the contract's canonical JSON.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -8,12 +8,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
+use prost::Name;
 use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::grpc::reflect;
-use crate::grpc::registry::MASK_RULES;
+use crate::grpc::{groups, reflect, registry};
 use crate::pb::v1 as pb;
 
 /// The version of the document that this program writes, and the newest that it reads.
@@ -40,47 +40,125 @@ impl Format {
     }
 }
 
+/// The settings that a document has.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Settings {
+    pub(super) streams: Vec<pb::Stream>,
+    pub(super) groups: Vec<pb::ConsumerGroup>,
+}
+
+/// A resource that a document can have.
+pub(super) trait Resource: Name + Default {
+    /// The field with its id.
+    const ID: &'static str;
+    /// What it is called in errors.
+    const KIND: &'static str;
+    /// The fields that the server writes.
+    const OUTPUT_ONLY: &'static [&'static str];
+    /// The fields that are neither settings nor written by the server. A document may have them, for the
+    /// creation of the resource.
+    const FOR_CREATION: &'static [&'static str];
+
+    /// Returns its id.
+    fn id(&self) -> &str;
+
+    /// Gives it the etag of another, for an update.
+    fn set_etag(&mut self, of: &Self);
+}
+
+impl Resource for pb::Stream {
+    const ID: &'static str = "stream_id";
+    const KIND: &'static str = "stream";
+    const OUTPUT_ONLY: &'static [&'static str] = registry::MASK_RULES.output_only;
+    const FOR_CREATION: &'static [&'static str] = &[];
+
+    fn id(&self) -> &str {
+        &self.stream_id
+    }
+
+    fn set_etag(&mut self, of: &Self) {
+        self.etag.clone_from(&of.etag);
+    }
+}
+
+impl Resource for pb::ConsumerGroup {
+    const ID: &'static str = "group_id";
+    const KIND: &'static str = "group";
+    const OUTPUT_ONLY: &'static [&'static str] = groups::MASK_RULES.output_only;
+    const FOR_CREATION: &'static [&'static str] = &["start"];
+
+    fn id(&self) -> &str {
+        &self.group_id
+    }
+
+    fn set_etag(&mut self, of: &Self) {
+        self.etag.clone_from(&of.etag);
+    }
+}
+
 /// A document as it is written.
 #[derive(Serialize)]
 struct Document {
     version: u64,
-    streams: Vec<Entry>,
+    streams: Vec<StreamEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupEntry>,
 }
 
 /// A stream of a document, with its id first.
 #[derive(Serialize)]
-struct Entry {
+struct StreamEntry {
     stream_id: String,
     #[serde(flatten)]
     settings: Map<String, Value>,
 }
 
-/// Writes the settings of the streams as a document.
-pub(super) fn write(streams: &[pb::Stream], format: Format) -> anyhow::Result<String> {
-    let entry = |stream: &pb::Stream| {
-        let mut settings = settings(stream)?;
-        settings.remove("stream_id");
-        anyhow::Ok(Entry { stream_id: stream.stream_id.clone(), settings })
+/// A group of a document, with its id first.
+#[derive(Serialize)]
+struct GroupEntry {
+    group_id: String,
+    #[serde(flatten)]
+    settings: Map<String, Value>,
+}
+
+/// Writes the settings as a document.
+pub(super) fn write(all: &Settings, format: Format) -> anyhow::Result<String> {
+    let streams = all.streams.iter().map(|stream| {
+        let (stream_id, settings) = named(stream)?;
+        anyhow::Ok(StreamEntry { stream_id, settings })
+    });
+    let groups = all.groups.iter().map(|group| {
+        let (group_id, settings) = named(group)?;
+        anyhow::Ok(GroupEntry { group_id, settings })
+    });
+    let document = Document {
+        version: VERSION,
+        streams: streams.collect::<Result<_, _>>()?,
+        groups: groups.collect::<Result<_, _>>()?,
     };
-    let streams = streams.iter().map(entry).collect::<Result<_, _>>()?;
-    let document = Document { version: VERSION, streams };
     Ok(match format {
         Format::Yaml => serde_saphyr::to_string(&document)?,
         Format::Json => serde_json::to_string_pretty(&document)? + "\n",
     })
 }
 
-/// Returns the settings of a stream as canonical JSON with the proto's field names, without the
-/// fields that the server writes.
-pub(super) fn settings(stream: &pb::Stream) -> anyhow::Result<Map<String, Value>> {
-    let mut message = reflect::to_dynamic(stream).map_err(|fault| anyhow!(fault.message))?;
-    for field in MASK_RULES.output_only {
+/// Returns the id of a resource, and its other settings.
+fn named<R: Resource>(resource: &R) -> anyhow::Result<(String, Map<String, Value>)> {
+    let mut settings = settings(resource)?;
+    settings.remove(R::ID);
+    Ok((resource.id().to_owned(), settings))
+}
+
+/// Returns the settings of a resource as canonical JSON with the proto's field names.
+pub(super) fn settings<R: Resource>(resource: &R) -> anyhow::Result<Map<String, Value>> {
+    let mut message = reflect::to_dynamic(resource).map_err(|fault| anyhow!(fault.message))?;
+    for field in R::OUTPUT_ONLY.iter().chain(R::FOR_CREATION) {
         message.clear_field_by_name(field);
     }
     let options = SerializeOptions::new().use_proto_field_name(true);
     let Value::Object(settings) = message.serialize_with_options(serde_json::value::Serializer, &options)?
     else {
-        bail!("the settings of {} are not an object", stream.stream_id);
+        bail!("the settings of {} are not an object", resource.id());
     };
     Ok(settings)
 }
@@ -89,7 +167,7 @@ pub(super) fn settings(stream: &pb::Stream) -> anyhow::Result<Map<String, Value>
 ///
 /// # Errors
 /// The file cannot be read, or is no document of this version or an earlier one.
-pub(super) fn read(file: &Path) -> anyhow::Result<Vec<pb::Stream>> {
+pub(super) fn read(file: &Path) -> anyhow::Result<Settings> {
     let name = file.display();
     let source: Box<dyn Read> = if file == Path::new("-") {
         Box::new(io::stdin())
@@ -104,7 +182,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Vec<pb::Stream>> {
     parse(&text).with_context(|| format!("{name} cannot be applied"))
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<pb::Stream>> {
+fn parse(text: &str) -> anyhow::Result<Settings> {
     // JSON is YAML, but the parser of JSON names the line and the column of an error more precisely.
     let mut document: Map<String, Value> = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(text)?,
@@ -118,27 +196,36 @@ fn parse(text: &str) -> anyhow::Result<Vec<pb::Stream>> {
         Some(other) => bail!("version is {other}: it must be {VERSION}"),
         None => bail!("it has no version: it must begin with `version: {VERSION}`"),
     }
-    let streams = match document.remove("streams") {
-        Some(Value::Array(streams)) => streams,
-        Some(_) => bail!("streams is not a list"),
-        None => bail!("it has no list named streams"),
-    };
+    let (streams, groups) = (document.remove("streams"), document.remove("groups"));
     if let Some(name) = document.keys().next() {
-        bail!("{name} is not a part of this document: it has version and streams");
+        bail!("{name} is not a part of this document: it has version, streams and groups");
     }
+    if streams.is_none() && groups.is_none() {
+        bail!("it has no list named streams");
+    }
+    Ok(Settings { streams: resources("streams", streams)?, groups: resources("groups", groups)? })
+}
+
+/// Reads a list of resources; if it is not there, it is empty.
+fn resources<R: Resource>(name: &str, list: Option<Value>) -> anyhow::Result<Vec<R>> {
+    let list = match list {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(_) => bail!("{name} is not a list"),
+    };
     let mut ids = BTreeSet::new();
-    let mut read = Vec::with_capacity(streams.len());
-    for (index, settings) in streams.into_iter().enumerate() {
-        let id = settings.get("stream_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let place = || if id.is_empty() { format!("stream {}", index + 1) } else { id.clone() };
+    let mut read = Vec::with_capacity(list.len());
+    for (index, settings) in list.into_iter().enumerate() {
+        let id = settings.get(R::ID).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let place = || if id.is_empty() { format!("{} {}", R::KIND, index + 1) } else { id.clone() };
         if id.is_empty() {
-            bail!("{} has no stream_id", place());
+            bail!("{} has no {}", place(), R::ID);
         }
-        let stream = stream(settings).with_context(place)?;
+        let resource = resource(settings).with_context(place)?;
         if !ids.insert(id.clone()) {
-            bail!("{id} is there twice");
+            bail!("{} {id} is there twice", R::KIND);
         }
-        read.push(stream);
+        read.push(resource);
     }
     Ok(read)
 }
@@ -154,18 +241,20 @@ fn from_yaml(text: &str) -> anyhow::Result<Map<String, Value>> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| anyhow!(one_line(&error.to_string())))
 }
 
-/// Reads a stream from canonical JSON. Fields that the server writes are ignored, as in a call.
-fn stream(settings: Value) -> anyhow::Result<pb::Stream> {
-    let of = reflect::descriptor::<pb::Stream>();
+/// Reads a resource from canonical JSON. Fields that the server writes are ignored, as in a call.
+fn resource<R: Resource>(settings: Value) -> anyhow::Result<R> {
+    let of = reflect::descriptor::<R>();
     let mut message = DynamicMessage::deserialize_with_options(of, settings, &DeserializeOptions::new())
         .map_err(|error| anyhow!(one_line(&error.to_string())))?;
-    for field in MASK_RULES.output_only {
+    for field in R::OUTPUT_ONLY {
         message.clear_field_by_name(field);
     }
     reflect::from_dynamic(&message).map_err(|fault| anyhow!(fault.message))
 }
 
 fn one_line(text: &str) -> String {
+    // Advice for the caller of the library.
+    let text = text.replace(", set DuplicateKeyPolicy in Options if acceptable", "");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -174,6 +263,7 @@ mod tests {
     use super::*;
     use crate::cli::flags::each_alone;
     use crate::cli::streams::settings::SettingsArgs;
+    use crate::client::subscribe::{label_match, stream_match};
 
     #[test]
     fn every_setting_survives_both_formats() {
@@ -193,10 +283,20 @@ mod tests {
             labels: [label(value)].into(),
             ..Default::default()
         }));
+        let group = pb::ConsumerGroup {
+            group_id: "no".to_owned(),
+            streams: vec![label_match(vec![label("1")]), stream_match("cam-*"), stream_match("gate")],
+            sampling: Some(pb::Sampling { max_fps: Some(0.5), ..Default::default() }),
+            ack_deadline: Some(prost_types::Duration { seconds: 2, nanos: 500_000_000 }),
+            max_delivery_attempts: Some(3),
+            affinity: pb::GroupAffinity::Stream.into(),
+            ..Default::default()
+        };
+        let all = Settings { streams, groups: vec![group] };
         for format in [Format::Yaml, Format::Json] {
-            let text = write(&streams, format).unwrap();
-            assert_eq!(parse(&text).unwrap(), streams, "{text}");
-            assert_eq!(write(&streams, format).unwrap(), text, "the order is always the same");
+            let text = write(&all, format).unwrap();
+            assert_eq!(parse(&text).unwrap(), all, "{text}");
+            assert_eq!(write(&all, format).unwrap(), text, "the order is always the same");
         }
     }
 
@@ -212,7 +312,7 @@ mod tests {
             etag: "not a setting".to_owned(),
             ..Default::default()
         };
-        let text = write(&[stream], Format::Json).unwrap();
+        let text = write(&Settings { streams: vec![stream], groups: Vec::new() }, Format::Json).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         let expected = serde_json::json!({
             "version": 1,
@@ -230,9 +330,14 @@ mod tests {
             ("version: one\nstreams: []", "it must be 1"),
             ("version: 1", "no list named streams"),
             ("version: 1\nstreams: {}", "not a list"),
-            ("version: 1\nstreams: []\ngroups: []", "groups is not a part"),
+            ("version: 1\nstreams: []\nkeys: []", "keys is not a part"),
+            ("version: 1\nstreams: []\nversion: 2", "duplicate mapping key: version at line 3"),
+            ("version: 1\ngroups: one", "groups is not a list"),
+            ("version: 1\ngroups: [{ streams: [] }]", "group 1 has no group_id"),
+            ("version: 1\ngroups: [{ group_id: a }, { group_id: a }]", "group a is there twice"),
+            ("version: 1\ngroups: [{ group_id: a, speed: 1 }]", "a: "),
             ("version: 1\nstreams: [{ labels: {} }]", "stream 1 has no stream_id"),
-            ("version: 1\nstreams: [{ stream_id: a }, { stream_id: a }]", "a is there twice"),
+            ("version: 1\nstreams: [{ stream_id: a }, { stream_id: a }]", "stream a is there twice"),
             ("version: 1\nstreams: [{ stream_id: a, colour: red }]", "colour"),
             ("version: 1\nstreams: [{ stream_id: a, labels: { lane: 2 } }]", "a: "),
             ("{\"version\": 1, \"streams\": [", "line 1"),

@@ -152,40 +152,76 @@ fn erased_json(stream: &str, erased: &pb::EraseFramesResponse) -> Value {
     })
 }
 
-/// Reports how many kept frames of a stream do not have its newest privacy masks, and erases all
-/// frames up to the present one if `erases` and there are any. Returns a line that says so.
+/// The frames of a stream without its newest privacy masks.
+#[derive(Debug)]
+pub(super) struct Unmasked {
+    /// The last sequence at the time of the change; 0 if there was none.
+    last_sequence: u64,
+    /// The kept ones; `None` if the caller may not read them.
+    kept: Option<u64>,
+    /// The frames that wait for a worker, which may not get the masks.
+    waiting: u64,
+    /// What was erased.
+    erased: Option<pb::EraseFramesResponse>,
+}
+
+/// Counts the kept frames of a stream that do not have its newest privacy masks, and erases all
+/// frames up to the present one if `erases` and there are any.
 pub(super) async fn unmasked(
     client: &mut Client,
     stream: &pb::Stream,
     erases: bool,
     reason: String,
-) -> Result<String, Failure> {
+) -> Result<Unmasked, Failure> {
     let id = &stream.stream_id;
     let status = stream.status.unwrap_or_default();
-    let count = match count_unmasked(client, stream, &status).await {
+    let kept = match count_unmasked(client, stream, &status).await {
         Ok(count) => Some(count),
         // Without the grant `read`, the frames cannot be counted.
         Err(Error::Refused(status)) if status.code() == Code::PermissionDenied => None,
         Err(error) => return Err(failure_while(&format!("counting unmasked frames of {id}"), error)),
     };
-    let waiting = status.queued_frames;
-    if count == Some(0) && waiting == 0 || status.accepted_sequence == 0 {
-        return Ok(String::new());
+    let (last_sequence, waiting) = (status.accepted_sequence, status.queued_frames);
+    let mut unmasked = Unmasked { last_sequence, kept, waiting, erased: None };
+    if erases && !unmasked.is_empty() {
+        let range = Range::Sequences(sequences(1, last_sequence));
+        unmasked.erased = Some(erase(client, id, range, false, reason).await?);
     }
-    if !erases {
-        let waiting = match waiting {
+    Ok(unmasked)
+}
+
+impl Unmasked {
+    /// Reports whether there can be none.
+    fn is_empty(&self) -> bool {
+        self.kept == Some(0) && self.waiting == 0 || self.last_sequence == 0
+    }
+
+    /// Returns a line, or nothing if there are none.
+    pub(super) fn text(&self, id: &str) -> String {
+        if let Some(erased) = &self.erased {
+            return erased_text(id, erased, false);
+        }
+        if self.is_empty() {
+            return String::new();
+        }
+        let waiting = match self.waiting {
             0 => String::new(),
             waiting => format!(", and {waiting} that wait for a worker may not get them"),
         };
-        let count = count.map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
-        return Ok(format!(
+        let count = self.kept.map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
+        format!(
             "{count} kept frames do not have these masks{waiting}; erase them: frameway streams erase {id} --from 1 --to {}\n",
-            status.accepted_sequence
-        ));
+            self.last_sequence
+        )
     }
-    let range = Range::Sequences(sequences(1, status.accepted_sequence));
-    let erased = erase(client, id, range, false, reason).await?;
-    Ok(erased_text(id, &erased, false))
+
+    pub(super) fn json(&self, id: &str) -> Value {
+        json!({
+            "kept_frames": self.kept,
+            "waiting_frames": self.waiting,
+            "erased": self.erased.as_ref().map(|erased| erased_json(id, erased)),
+        })
+    }
 }
 
 /// Counts the kept frames that were processed with other privacy masks than the newest.

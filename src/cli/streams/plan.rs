@@ -1,4 +1,4 @@
-//! Changing many streams: what to do with each, doing it, and the report.
+//! Changing many streams and groups: what to do with each, doing it, and the report.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,31 +8,67 @@ use prost_types::FieldMask;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 
-use super::document;
+use super::document::{self, Resource};
 use super::names::with_flags;
 use crate::client::{Client, describe};
 use crate::console::Failure;
 use crate::console::output::{print, print_json};
 use crate::pb::v1 as pb;
+use crate::pb::v1::start_position::Position;
 
 /// The number of streams that are changed at the same time.
 const AT_ONCE: usize = 8;
+/// The words for the creation of a stream and of a group, in lines and in JSON.
+const REGISTERED: &str = "registered";
+const CREATED: &str = "created";
 
-/// What to do with a stream.
+/// What to do with a stream or a consumer group.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) stream_id: String,
+    pub(super) wanted: Wanted,
     pub(super) action: Action,
+}
+
+/// A stream or a group with the wanted settings.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    Stream(Box<pb::Stream>),
+    Group(Box<pb::ConsumerGroup>),
 }
 
 #[derive(Debug)]
 pub(super) enum Action {
-    /// Register it with these settings.
-    Register(Box<pb::Stream>),
+    /// Register or create it.
+    Create,
     /// Change settings of it.
-    Update { wanted: Box<pb::Stream>, mask: FieldMask, changes: Vec<Change> },
+    Update { mask: FieldMask, changes: Vec<Change> },
     /// Leave it as it is: it has the wanted settings.
     Nothing,
+}
+
+impl Wanted {
+    fn id(&self) -> &str {
+        match self {
+            Self::Stream(stream) => &stream.stream_id,
+            Self::Group(group) => &group.group_id,
+        }
+    }
+
+    /// Returns how lines name it.
+    fn name(&self) -> String {
+        match self {
+            Self::Stream(stream) => stream.stream_id.clone(),
+            Self::Group(group) => format!("group {}", group.group_id),
+        }
+    }
+
+    /// Returns the word for its creation.
+    fn created(&self) -> &'static str {
+        match self {
+            Self::Stream(_) => REGISTERED,
+            Self::Group(_) => CREATED,
+        }
+    }
 }
 
 /// A setting that changes; `None` is unset.
@@ -43,9 +79,9 @@ pub(super) struct Change {
     new: Option<Value>,
 }
 
-/// Returns the settings in which two streams differ.
-pub(super) fn changes(old: &pb::Stream, new: &pb::Stream) -> Result<Vec<Change>, Failure> {
-    let settings = |stream| document::settings(stream).map_err(Failure::Failed);
+/// Returns the settings in which two streams or groups differ.
+pub(super) fn changes<R: Resource>(old: &R, new: &R) -> Result<Vec<Change>, Failure> {
+    let settings = |resource| document::settings(resource).map_err(Failure::Failed);
     let mut changes = Vec::new();
     compare("", &settings(old)?, &settings(new)?, &mut changes);
     Ok(changes)
@@ -80,7 +116,17 @@ impl Change {
     }
 }
 
-/// What became of a stream.
+/// How to report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Report {
+    /// Only report what would be done.
+    pub(super) dry_run: bool,
+    pub(super) as_json: bool,
+    /// There may be groups: the JSON has a part for them.
+    pub(super) has_groups: bool,
+}
+
+/// What became of a stream or a group.
 enum Outcome {
     Done,
     Failed(String),
@@ -88,31 +134,36 @@ enum Outcome {
     NotTried,
 }
 
-/// The streams by what became of them.
+/// Streams or groups by what became of them.
 #[derive(Default)]
-struct Summary {
-    registered: Vec<Value>,
+struct Counts {
+    created: Vec<Value>,
     changed: Vec<Value>,
     unchanged: Vec<Value>,
     failed: Vec<Value>,
     not_tried: Vec<Value>,
+}
+
+#[derive(Default)]
+struct Summary {
+    streams: Counts,
+    groups: Counts,
     first_failure: String,
 }
 
-/// Carries out the plans, several at a time, and reports each. With `dry_run`, only reports what
-/// would be done.
+/// Carries out the plans, several at a time, and reports each. In a dry run, only reports what would
+/// be done.
 ///
-/// A stream that the server refuses does not stop the others. If the server does not answer, those
-/// that are left are not tried.
+/// A stream or a group that the server refuses does not stop the others. If the server does not
+/// answer, those that are left are not tried.
 ///
 /// # Errors
-/// A stream failed or was not tried.
+/// A stream or a group failed or was not tried.
 pub(super) async fn carry_out(
     client: &Client,
     plans: Vec<Plan>,
     reason: &str,
-    dry_run: bool,
-    as_json: bool,
+    report: Report,
 ) -> Result<(), Failure> {
     let silent = AtomicBool::new(false);
     let run = |plan: Plan| {
@@ -120,13 +171,17 @@ pub(super) async fn carry_out(
         async move {
             let outcome = match &plan.action {
                 Action::Nothing => Outcome::Done,
-                _ if dry_run => Outcome::Done,
+                _ if report.dry_run => Outcome::Done,
                 _ if silent.load(Ordering::Relaxed) => Outcome::NotTried,
-                Action::Register(_) | Action::Update { .. } => match execute(client, &plan, reason).await {
+                Action::Create | Action::Update { .. } => match execute(client, &plan, reason).await {
                     Ok(()) => Outcome::Done,
                     Err(status) => {
                         silent.fetch_or(concerns_all(&status), Ordering::Relaxed);
-                        Outcome::Failed(with_flags(&describe(&status)))
+                        let why = describe(&status);
+                        Outcome::Failed(match &plan.wanted {
+                            Wanted::Stream(_) => with_flags(&why),
+                            Wanted::Group(_) => why,
+                        })
                     }
                 },
             };
@@ -136,15 +191,15 @@ pub(super) async fn carry_out(
     let mut summary = Summary::default();
     let mut outcomes = futures::stream::iter(plans.into_iter().map(run)).buffered(AT_ONCE);
     while let Some((plan, outcome)) = outcomes.next().await {
-        let line = summary.add(&plan, outcome, dry_run);
-        if !as_json {
+        let line = summary.add(&plan, outcome, report.dry_run);
+        if !report.as_json {
             print(&line);
         }
     }
-    if as_json {
-        print_json(&summary.json(dry_run))
+    if report.as_json {
+        print_json(&summary.json(report))
     } else {
-        print(&summary.line(dry_run))
+        print(&summary.line(report.dry_run))
     }
     summary.verdict()
 }
@@ -162,67 +217,111 @@ fn concerns_all(status: &Status) -> bool {
 }
 
 async fn execute(mut client: Client, plan: &Plan, reason: &str) -> Result<(), Status> {
-    match &plan.action {
-        Action::Register(stream) => {
+    let reason = reason.to_owned();
+    match (&plan.wanted, &plan.action) {
+        (Wanted::Stream(stream), Action::Create) => {
             let request = pb::RegisterStreamRequest { stream: Some(pb::Stream::clone(stream)) };
             client.registry.register_stream(request).await.map(drop)
         }
-        Action::Update { wanted, mask, changes: _ } => {
-            let request = pb::UpdateStreamRequest {
-                stream: Some(pb::Stream::clone(wanted)),
-                update_mask: Some(mask.clone()),
-                reason: reason.to_owned(),
-            };
+        (Wanted::Stream(stream), Action::Update { mask, .. }) => {
+            let (stream, update_mask) = (Some(pb::Stream::clone(stream)), Some(mask.clone()));
+            let request = pb::UpdateStreamRequest { stream, update_mask, reason };
             client.registry.update_stream(request).await.map(drop)
         }
-        Action::Nothing => Ok(()),
+        (Wanted::Group(group), Action::Create) => {
+            let mut group = pb::ConsumerGroup::clone(group);
+            let earliest = pb::StartPosition { position: Some(Position::Earliest(pb::StartEarliest {})) };
+            group.start.get_or_insert(earliest);
+            let group = Some(group);
+            client.groups.create_consumer_group(pb::CreateConsumerGroupRequest { group }).await.map(drop)
+        }
+        (Wanted::Group(group), Action::Update { mask, .. }) => {
+            let (group, update_mask) = (Some(pb::ConsumerGroup::clone(group)), Some(mask.clone()));
+            let request = pb::UpdateConsumerGroupRequest { group, update_mask, reason };
+            client.groups.update_consumer_group(request).await.map(drop)
+        }
+        (_, Action::Nothing) => Ok(()),
     }
 }
 
 impl Summary {
-    /// Counts a stream, and returns the text about it.
+    /// Counts a stream or a group, and returns the text about it.
     fn add(&mut self, plan: &Plan, outcome: Outcome, dry_run: bool) -> String {
-        let id = &plan.stream_id;
-        let named = Value::from(id.as_str());
+        let Plan { wanted, action } = plan;
+        let (counts, key) = match wanted {
+            Wanted::Stream(_) => (&mut self.streams, "stream_id"),
+            Wanted::Group(_) => (&mut self.groups, "group_id"),
+        };
+        let (id, name) = (Value::from(wanted.id()), wanted.name());
         let would = if dry_run { "would be " } else { "" };
-        match (outcome, &plan.action) {
-            (Outcome::Done, Action::Register(_)) => {
-                self.registered.push(named);
-                format!("{id} {would}registered\n")
+        match (outcome, action) {
+            (Outcome::Done, Action::Create) => {
+                counts.created.push(id);
+                format!("{name} {would}{}\n", wanted.created())
             }
             (Outcome::Done, Action::Update { changes, .. }) => {
                 let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
                 let changes_json: Vec<Value> = changes.iter().map(Change::json).collect();
-                self.changed.push(json!({ "stream_id": id, "changes": changes_json }));
+                counts.changed.push(json!({ key: id, "changes": changes_json }));
                 match dry_run {
                     true => {
                         let lines: String = changes.iter().map(Change::line).collect();
-                        format!("{id} would be changed\n{lines}")
+                        format!("{name} would be changed\n{lines}")
                     }
-                    false => format!("{id} changed: {}\n", fields.join(", ")),
+                    false => format!("{name} changed: {}\n", fields.join(", ")),
                 }
             }
             (Outcome::Done, Action::Nothing) => {
-                self.unchanged.push(named);
+                counts.unchanged.push(id);
                 String::new()
             }
             (Outcome::Failed(why), _) => {
-                if self.failed.is_empty() {
-                    self.first_failure = format!("{id}: {why}");
+                counts.failed.push(json!({ key: id, "error": why }));
+                if self.first_failure.is_empty() {
+                    self.first_failure = format!("{name}: {why}");
                 }
-                self.failed.push(json!({ "stream_id": id, "error": why }));
-                format!("{id} failed: {why}\n")
+                format!("{name} failed: {why}\n")
             }
             (Outcome::NotTried, _) => {
-                self.not_tried.push(named);
+                counts.not_tried.push(id);
                 String::new()
             }
         }
     }
 
     fn line(&self, dry_run: bool) -> String {
+        let mut text = self.streams.words(REGISTERED).unwrap_or_else(|| "no streams".to_owned());
+        if let Some(groups) = self.groups.words(CREATED) {
+            text.push_str(&format!("; groups: {groups}"));
+        }
+        if dry_run { format!("dry run: {text}\n") } else { format!("{text}\n") }
+    }
+
+    fn json(&self, report: Report) -> Value {
+        let mut json = self.streams.json(REGISTERED);
+        json["dry_run"] = report.dry_run.into();
+        if report.has_groups {
+            json["groups"] = self.groups.json(CREATED);
+        }
+        json
+    }
+
+    fn verdict(&self) -> Result<(), Failure> {
+        let sum = |part: fn(&Counts) -> &Vec<Value>| part(&self.streams).len() + part(&self.groups).len();
+        let (failed, left) = (sum(|counts| &counts.failed), sum(|counts| &counts.not_tried));
+        if failed == 0 {
+            return Ok(());
+        }
+        let left = if left == 0 { String::new() } else { format!(", {left} not tried") };
+        Err(Failure::Failed(anyhow!("{failed} failed{left}; {}", self.first_failure)))
+    }
+}
+
+impl Counts {
+    /// Returns the numbers in words; `None` if there are none.
+    fn words(&self, created: &str) -> Option<String> {
         let parts = [
-            ("registered", self.registered.len()),
+            (created, self.created.len()),
             ("changed", self.changed.len()),
             ("unchanged", self.unchanged.len()),
             ("failed", self.failed.len()),
@@ -230,28 +329,17 @@ impl Summary {
         ];
         let given = parts.iter().filter(|(_, count)| *count > 0);
         let words: Vec<String> = given.map(|(name, count)| format!("{name} {count}")).collect();
-        let text = if words.is_empty() { "no streams".to_owned() } else { words.join(", ") };
-        if dry_run { format!("dry run: {text}\n") } else { format!("{text}\n") }
+        (!words.is_empty()).then(|| words.join(", "))
     }
 
-    fn json(&self, dry_run: bool) -> Value {
+    fn json(&self, created: &str) -> Value {
         json!({
-            "dry_run": dry_run,
-            "registered": self.registered,
+            created: self.created,
             "changed": self.changed,
             "unchanged": self.unchanged,
             "failed": self.failed,
             "not_tried": self.not_tried,
         })
-    }
-
-    fn verdict(&self) -> Result<(), Failure> {
-        if self.failed.is_empty() {
-            return Ok(());
-        }
-        let (failed, left) = (self.failed.len(), self.not_tried.len());
-        let left = if left == 0 { String::new() } else { format!(", {left} not tried") };
-        Err(Failure::Failed(anyhow!("{failed} failed{left}; {}", self.first_failure)))
     }
 }
 

@@ -6,10 +6,11 @@ use prost_types::FieldMask;
 
 use super::erase;
 use super::names::with_flags;
-use super::plan::{self, Action, Plan};
+use super::plan::{self, Action, Plan, Report, Wanted};
 use super::select::SelectArgs;
 use super::settings::SettingsArgs;
-use super::{Common, print_stream};
+use super::{Common, show};
+use crate::console::output::{print, print_json};
 use crate::console::{Failure, refused};
 use crate::grpc::mask;
 use crate::grpc::registry::MASK_RULES;
@@ -102,12 +103,13 @@ pub(super) async fn run(args: UpdateArgs) -> Result<(), Failure> {
         let changes = plan::changes(&stream, &merged)?;
         let action = match changes.is_empty() {
             true => Action::Nothing,
-            false => Action::Update { wanted: Box::new(wanted), mask: mask.clone(), changes },
+            false => Action::Update { mask: mask.clone(), changes },
         };
-        Ok(Plan { stream_id: stream.stream_id, action })
+        Ok(Plan { wanted: Wanted::Stream(Box::new(wanted)), action })
     };
     let plans = streams.into_iter().map(plan).collect::<Result<_, Failure>>()?;
-    plan::carry_out(&client, plans, &args.reason, args.dry_run, args.common.json).await
+    let report = Report { dry_run: args.dry_run, as_json: args.common.json, has_groups: false };
+    plan::carry_out(&client, plans, &args.reason, report).await
 }
 
 /// Changes one stream.
@@ -126,11 +128,20 @@ async fn one(
     let answer = client.registry.update_stream(request).await;
     let action = format!("changing {id}");
     let stream = answer.map_err(|status| refused(&action, &status).map_text(with_flags))?.into_inner().stream;
-    let mut text = format!("changed {changed} of {id}\n");
-    if let Some(stream) = stream.as_ref().filter(|stream| masks_pictures && !stream.privacy_masks.is_empty())
-    {
-        text.push_str(&erase::unmasked(&mut client, stream, erases_unmasked, reason).await?);
+    let stream = stream.unwrap_or_default();
+    let unmasked = match masks_pictures && !stream.privacy_masks.is_empty() {
+        true => Some(erase::unmasked(&mut client, &stream, erases_unmasked, reason).await?),
+        false => None,
+    };
+    if common.json {
+        let mut json = show::stream_json(&stream);
+        if let Some(unmasked) = unmasked {
+            json["unmasked"] = unmasked.json(&id);
+        }
+        print_json(&json);
+    } else {
+        let unmasked = unmasked.map(|unmasked| unmasked.text(&id)).unwrap_or_default();
+        print(&format!("changed {changed} of {id}\n{unmasked}"));
     }
-    print_stream(common, stream, &text);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -84,6 +84,24 @@ impl Reader {
             playing.prepare(self.video_fps).await?;
         }
         Ok(())
+    }
+
+    /// Takes out the pictures whose files are larger than `max_bytes`, and returns them with their
+    /// streams.
+    pub(super) fn leave_out_larger(&mut self, max_bytes: u64) -> Vec<(PathBuf, String)> {
+        let mut left_out = Vec::new();
+        for playing in &mut self.cameras {
+            let Camera { stream, items } = &mut playing.camera;
+            items.retain(|item| {
+                let Item::Picture(file) = item else { return true };
+                let is_larger = fs::metadata(file).is_ok_and(|about| about.len() > max_bytes);
+                if is_larger {
+                    left_out.push((file.clone(), stream.clone()));
+                }
+                !is_larger
+            });
+        }
+        left_out
     }
 
     /// Returns the number of cameras that have pictures left.

@@ -15,14 +15,14 @@ use super::connect::ConnectArgs;
 use super::streams::{self, key_value};
 use crate::client::Client;
 use crate::client::publish::{BatchSender, PublishOptions};
-use crate::console::Failure;
-use crate::console::sources;
+use crate::console::output::bytes;
+use crate::console::{Failure, sources};
 use crate::pb::v1 as pb;
 use crate::shutdown;
-use cameras::{Camera, Cameras};
+use cameras::{Camera, Cameras, NO_PICTURE};
 use frames::Reader;
 use pace::{Pace, Rate};
-use report::{Report, Scope};
+use report::{NOT_A_PICTURE, Report, Scope, TOO_LARGE};
 use send::{BatchLimits, submit_batches, submit_stream};
 
 /// The maximum number of stream ids in a printed message.
@@ -218,7 +218,7 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     let mut names: Vec<String> = found.cameras.iter().map(|camera| camera.stream.clone()).collect();
     names.sort();
     let is_live = found.cameras.iter().any(Camera::is_live);
-    let scope = Scope { total: found.total(args.repeat.0), endless: is_live || args.repeat.0.is_none() };
+    let total = found.total(args.repeat.0);
     let mut reader = Reader::new(&args, found.cameras, publisher.clone(), first_number);
     match stop.run_until_cancelled(reader.prepare()).await {
         Some(prepared) => prepared?,
@@ -230,15 +230,26 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     if !missing.is_empty() {
         register_missing(&mut client, &missing, args.register, info.auto_registration).await?;
     }
+    let limits = info.limits.unwrap_or_default();
+    let max_bytes = limits.max_picture_bytes;
+    let too_large = if max_bytes == 0 { Vec::new() } else { reader.leave_out_larger(max_bytes) };
+    let left_out = (too_large.len() as u64).saturating_mul(args.repeat.0.unwrap_or_default());
+    let total = total.map(|total| total.saturating_sub(left_out));
+    let scope = Scope { total, endless: is_live || args.repeat.0.is_none() };
     let mut report = Report::new(args.json, scope, &names, &publisher, first_number);
     for (file, stream) in &found.no_pictures {
-        report.no_picture(file, stream);
+        report.left_out(file, stream, NOT_A_PICTURE, NO_PICTURE);
+    }
+    for (file, stream) in &too_large {
+        let why =
+            format!("larger than a picture may be: {} (--max-picture-bytes of the server)", bytes(max_bytes));
+        report.left_out(file, stream, TOO_LARGE, &why);
     }
     let rate = args.fps.map(Rate::EachStream).or(args.rate.map(Rate::Together));
     let pace = Pace::new(rate, is_live);
     let ended = if args.unary {
         let sender = BatchSender::new(&client).patience(args.retry_for).stop_on(stop.clone());
-        let limits = BatchLimits::of(args.batch, &info.limits.unwrap_or_default());
+        let limits = BatchLimits::of(args.batch, &limits);
         submit_batches(reader, sender, limits, pace, &stop, &mut report).await
     } else {
         let options = PublishOptions {

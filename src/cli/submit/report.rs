@@ -9,7 +9,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::cameras::NO_PICTURE;
 use crate::client::publish::{Decision, SentBatch};
 use crate::client::{describe_item, reason_name};
 use crate::console::Failure;
@@ -20,7 +19,9 @@ use crate::pb::v1 as pb;
 const MAX_PRINTED: u64 = 50;
 
 /// The reason for a file that is no picture, among the reasons of the server.
-const NOT_A_PICTURE: &str = "NOT_A_PICTURE";
+pub(super) const NOT_A_PICTURE: &str = "NOT_A_PICTURE";
+/// The reason for a file that the server would refuse, as the server names it.
+pub(super) const TOO_LARGE: &str = "PICTURE_TOO_LARGE";
 
 /// The extent of a run.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +57,8 @@ pub(super) struct Report {
     duplicates: u64,
     refused: u64,
     unconfirmed: u64,
-    /// The files that were not sent, because they are no pictures.
-    no_pictures: u64,
+    /// The files that were not sent, because no server accepts them.
+    left_out: u64,
     bytes: u64,
     /// The number of frames that were read to be sent.
     pub(super) read: u64,
@@ -103,7 +104,7 @@ impl Report {
             duplicates: 0,
             refused: 0,
             unconfirmed: 0,
-            no_pictures: 0,
+            left_out: 0,
             bytes: 0,
             read: 0,
             skipped_ticks: 0,
@@ -119,13 +120,11 @@ impl Report {
         Remarks(self.bar.clone())
     }
 
-    /// Counts a file that is not sent, because it is no picture, and prints it.
-    pub(super) fn no_picture(&mut self, file: &Path, stream: &str) {
-        self.no_pictures += 1;
+    /// Counts a file that is not sent, and prints it.
+    pub(super) fn left_out(&mut self, file: &Path, stream: &str, reason: &str, why: &str) {
+        self.left_out += 1;
         self.refused += 1;
-        self.print_refusal(NOT_A_PICTURE, || {
-            format!("not sent: {} in {stream}: {NO_PICTURE}", file.display())
-        });
+        self.print_refusal(reason, || format!("not sent: {} in {stream}: {why}", file.display()));
     }
 
     /// Counts the decisions about a batch and prints its refusals.
@@ -237,7 +236,7 @@ impl Report {
 
     /// Returns the number of frames to send, as far as it is known, and files that were not sent.
     fn total(&self) -> u64 {
-        self.scope.total.unwrap_or(self.read) + self.no_pictures
+        self.scope.total.unwrap_or(self.read) + self.left_out
     }
 
     fn not_sent(&self) -> u64 {

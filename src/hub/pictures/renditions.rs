@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::domain::{Partitions, PictureRole, StreamPolicies};
     use crate::queue::memory::{MemoryConfig, MemoryQueue};
-    use crate::queue::{Budget, Upload};
+    use crate::queue::{Budget, Split, Upload};
     use crate::scene::Scene;
 
     struct Fixture {
@@ -239,7 +239,7 @@ mod tests {
 
     fn fixture(threads: usize, data: Bytes) -> Fixture {
         let partitions = Partitions::new(4).unwrap();
-        let budget = Budget::share(1 << 30, partitions);
+        let budget = Budget::share(1 << 30, Split::default(), partitions);
         let config =
             MemoryConfig { partitions, budget, max_streams: 10, defaults: StreamPolicies::default() };
         let metrics = HubMetrics::default();

@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::hub::{Hub, HubConfig, SubscribeError, Subscription, SubscriptionRequest};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::{
-    AcceptResult, Budget, FinishResult, Finished, Lease, NewFrame, Queue, Upload, WorkPosition,
+    AcceptResult, Budget, FinishResult, Finished, Lease, NewFrame, Queue, Split, Upload, WorkPosition,
 };
 
 /// A store, a hub on it whose tail runs, and a worker that publishes on demand.
@@ -58,7 +58,7 @@ impl World {
     pub(super) fn with(config: HubConfig) -> Self {
         let memory = Arc::new(MemoryQueue::new(MemoryConfig {
             partitions: Partitions::new(4).unwrap(),
-            budget: Budget::share(1 << 30, Partitions::new(4).unwrap()),
+            budget: Budget::share(1 << 30, Split::default(), Partitions::new(4).unwrap()),
             max_streams: 5000,
             defaults: StreamPolicies::default(),
         }));

@@ -69,7 +69,8 @@ impl State {
     }
 
     pub(super) fn memory(&self) -> Memory {
-        Memory { used_bytes: self.used_bytes(), max_bytes: self.config.budget.max_bytes() }
+        let budget = self.config.budget;
+        Memory { used_bytes: self.used_bytes(), max_bytes: budget.max_bytes(), split: budget.split }
     }
 
     /// Returns the current limits of a partition, which allow nothing new while the store is full.

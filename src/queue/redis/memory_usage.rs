@@ -69,7 +69,11 @@ impl MemoryUsage {
     }
 
     pub(super) fn memory(&self) -> Memory {
-        Memory { used_bytes: self.used_bytes.load(Ordering::Relaxed), max_bytes: self.max_bytes() }
+        Memory {
+            used_bytes: self.used_bytes.load(Ordering::Relaxed),
+            max_bytes: self.max_bytes(),
+            split: self.budget.split,
+        }
     }
 
     /// Returns the maximum bytes that may wait in a partition now.

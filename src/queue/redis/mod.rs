@@ -236,7 +236,7 @@ impl Queue for RedisQueue {
     }
 
     fn memory(&self) -> Memory {
-        if self.gate.is_open() { self.memory_usage.memory() } else { Memory::UNKNOWN }
+        if self.gate.is_open() { self.memory_usage.memory() } else { Memory::unknown() }
     }
 
     async fn status(&self) -> Result<BackendStatus> {

@@ -3,6 +3,7 @@
 use super::super::finding::Finding;
 use super::{OPERATING, SETTINGS, Wanted};
 use crate::console::output::bytes;
+use crate::queue;
 use crate::queue::redis::facts::{Facts, Memory};
 
 const MEMORY: &str = "docs/redis.md#memory";
@@ -104,12 +105,16 @@ fn used(memory: &Memory, wanted: Wanted) -> Finding {
     let found = format!("{} of {} ({percent} %)", bytes(memory.used), bytes(max));
     let change =
         "start workers, shorten retention (frameway streams update), or raise maxmemory and --memory-budget";
+    let shortened = format!(
+        "outputs are shortened from {} % on (--memory-split {})",
+        wanted.split.short_percent(),
+        wanted.split
+    );
     match percent {
-        0..60 => Finding::ok("used memory", found),
-        60..75 => {
-            Finding::warning("used memory", format!("{found}: outputs are shortened from 60 % on"), change)
-                .page(MEMORY)
+        _ if memory.used < queue::Memory::short_from(max, wanted.split) => {
+            Finding::ok("used memory", format!("{found}; {shortened}"))
         }
+        0..75 => Finding::warning("used memory", format!("{found}: {shortened}"), change).page(MEMORY),
         _ => Finding::error("used memory", format!("{found}: frames are refused from 75 % on"), change)
             .page(MEMORY),
     }

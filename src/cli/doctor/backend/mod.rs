@@ -10,7 +10,7 @@ use crate::config::{Config, RedisSettings};
 use crate::console::output::span;
 use crate::domain::Partitions;
 use crate::queue::redis::facts::{Clock, Facts, Store, facts};
-use crate::queue::{Budget, Error};
+use crate::queue::{Budget, Error, Split};
 
 pub(super) const SETTINGS: &str = "docs/redis.md#settings-of-redis";
 const USER: &str = "docs/redis.md#the-user";
@@ -35,6 +35,7 @@ const READ_SETTINGS: &str = "config|get";
 pub(super) struct Wanted {
     /// `--memory-budget`, in bytes.
     budget: u64,
+    split: Split,
     /// The memory of which the budget is three quarters.
     max_memory: u64,
     max_picture: u64,
@@ -45,12 +46,14 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Reports whether a server accepts this `--memory-budget` with its other settings.
     fn allows_budget(&self, bytes: u64) -> bool {
-        Budget::share(bytes, self.partitions).work_bytes >= self.max_picture
+        let budget = Budget::share(bytes, self.split, self.partitions);
+        budget.work_bytes.min(budget.output_bytes) >= self.max_picture
     }
 
     fn new(config: &Config, redis: &RedisSettings) -> Self {
         Self {
             budget: config.queue.memory_budget.0,
+            split: config.queue.budget.split,
             max_memory: config.queue.budget.max_bytes(),
             max_picture: config.limits.max_picture_bytes as u64,
             wait_replicas: redis.wait_replicas,

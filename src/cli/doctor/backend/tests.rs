@@ -42,6 +42,7 @@ fn good() -> Facts {
 fn wanted() -> Wanted {
     Wanted {
         budget: 2048 * MIB,
+        split: Split::default(),
         max_memory: 2730 * MIB,
         max_picture: 16 * MIB,
         wait_replicas: 0,
@@ -142,6 +143,12 @@ fn the_memory_is_judged_against_the_budget() {
             (|f| f.memory.machine = 4096 * MIB, "machine", Level::Warning, "may kill Redis"),
             (|f| f.memory.used = 1_800 * MIB, "used memory", Level::Warning, "(65 %)"),
             (|f| f.memory.used = 2_100 * MIB, "used memory", Level::Error, "refused from 75 %"),
+            (
+                |f| f.memory.used = 1_800 * MIB,
+                "used memory",
+                Level::Warning,
+                "shortened from 60 % on (--memory-split 40/50/10)",
+            ),
             (|f| f.memory.resident = 600 * MIB, "fragmentation", Level::Warning, "activedefrag yes"),
             (|f| f.memory.resident = 100 * MIB, "fragmentation", Level::Warning, "swapped out"),
             (
@@ -158,6 +165,19 @@ fn the_memory_is_judged_against_the_budget() {
             ),
         ],
         wanted(),
+    );
+    assert_finds(
+        &[
+            (
+                |f| f.memory.used = 1_800 * MIB,
+                "used memory",
+                Level::Ok,
+                "outputs are shortened from 73.1 % on",
+            ),
+            (|f| f.memory.used = 2_010 * MIB, "used memory", Level::Warning, "(--memory-split 5/90/5)"),
+            (|f| f.memory.used = 2_100 * MIB, "used memory", Level::Error, "refused from 75 %"),
+        ],
+        Wanted { split: Split::new(5, 90, 5).expect("a split"), ..wanted() },
     );
     let mut facts = good();
     facts.memory.max = 64 * MIB;

@@ -46,13 +46,23 @@ pub(super) struct SaveArgs {
     /// Remove the files of --save that were written longer ago than this, for example 7days. Only
     /// files whose names the template makes for the given streams are removed, also those of earlier
     /// runs.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "save")]
+    #[arg(long, value_name = "TIME", value_parser = keep_age, requires = "save")]
     keep_age: Option<Duration>,
 
     /// Remove the oldest files of --save as long as they have more bytes than this together, for
     /// example 500GB.
-    #[arg(long, value_name = "BYTES", requires = "save")]
+    #[arg(long, value_name = "BYTES", value_parser = keep_bytes, requires = "save")]
     keep_bytes: Option<ByteSize>,
+}
+
+fn keep_age(text: &str) -> Result<Duration, String> {
+    let age = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if age < Duration::from_secs(1) { Err("must be 1s or more".to_owned()) } else { Ok(age) }
+}
+
+fn keep_bytes(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse()?;
+    if size.0 == 0 { Err("must be 1 byte or more".to_owned()) } else { Ok(size) }
 }
 
 impl SaveArgs {
