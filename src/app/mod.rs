@@ -277,8 +277,9 @@ fn grpc_config(config: &Config) -> GrpcConfig {
         limits: *limits,
         partitions: queue.partitions,
         budget: queue.budget,
-        backend: match queue.backend {
+        backend: match &queue.backend {
             Backend::Memory => BackendKind::Memory,
+            Backend::Redis(redis) if redis.url.is_sentinel() => BackendKind::RedisSentinel,
             Backend::Redis(_) => BackendKind::Redis,
         },
         has_worker: match server.role {

@@ -290,7 +290,7 @@ mod tests {
             .filter(|setting| !["--role", "--redis-url", "--listen"].contains(&setting.flag().as_str()))
             .flat_map(|setting| setting.words(&[setting.example().into()]))
             .map(|word| word.into_string().expect("text"))
-            .chain(["--redis-url=rediss://host".to_owned()])
+            .chain(["--redis-url=rediss-sentinel://host/primary".to_owned()])
             .collect();
         let parent = Config::check(args(&set)).unwrap_or_else(|errors| panic!("{errors:?}"));
         let child = Config::from_parent(&parent.to_child().expect("text")).expect("the same version");

@@ -11,8 +11,10 @@ use crate::queue::redis::{RedisSecurity, RedisUrl};
 #[command(next_help_heading = "Queue")]
 pub struct RedisArgs {
     /// Queue frames in this Redis (7.0 or later) or Valkey, for example redis://localhost:6379/0;
-    /// rediss://HOST:PORT with TLS; unix:///PATH for a Unix socket. Without it, frames are kept in
-    /// this process only and are lost when it stops.
+    /// rediss://HOST:PORT with TLS; unix:///PATH for a Unix socket;
+    /// redis-sentinel://HOST[:PORT],HOST[:PORT],.../NAME for the primary that these Sentinels know
+    /// under this name, rediss-sentinel:// with TLS. Without it, frames are kept in this process only
+    /// and are lost when it stops.
     #[arg(long, env = "FRAMEWAY_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<RedisUrl>,
 
@@ -38,8 +40,18 @@ pub struct RedisArgs {
     #[arg(long, env = "FRAMEWAY_REDIS_KEY", value_name = "FILE")]
     pub redis_key: Option<PathBuf>,
 
+    /// User (ACL) that logs in at the Sentinels. docs/redis.md has its rules.
+    #[arg(long, env = "FRAMEWAY_REDIS_SENTINEL_USER", value_name = "NAME")]
+    pub redis_sentinel_user: Option<String>,
+
+    /// File with the password at the Sentinels, read at every connect. One line end after it is
+    /// ignored. Default: they want none.
+    #[arg(long, env = "FRAMEWAY_REDIS_SENTINEL_PASSWORD_FILE", value_name = "FILE")]
+    pub redis_sentinel_password_file: Option<PathBuf>,
+
     /// Number of Redis replicas that must have a frame before it counts as accepted. If fewer
-    /// replicas have the frame in time, it is reported as unconfirmed.
+    /// replicas have the frame in time, it is reported as unconfirmed. A failover loses no accepted
+    /// frame only if this is the number of all replicas.
     #[arg(long, env = "FRAMEWAY_WAIT_REPLICAS", value_name = "N", default_value_t = 0)]
     pub wait_replicas: u32,
 }
@@ -89,6 +101,8 @@ impl RedisArgs {
             redis_ca,
             redis_cert,
             redis_key,
+            redis_sentinel_user,
+            redis_sentinel_password_file,
             wait_replicas,
         } = self;
         let security = RedisSecurity {
@@ -97,23 +111,34 @@ impl RedisArgs {
             ca: redis_ca,
             certificate: redis_cert,
             key: redis_key,
+            sentinel_user: redis_sentinel_user,
+            sentinel_password_file: redis_sentinel_password_file,
         };
         let Some(url) = redis_url else {
-            let RedisSecurity { user, password_file, ca, certificate, key } = &security;
+            let RedisSecurity {
+                user,
+                password_file,
+                ca,
+                certificate,
+                key,
+                sentinel_user,
+                sentinel_password_file,
+            } = &security;
             let given = [
                 ("--redis-user", user.is_some()),
                 ("--redis-password-file", password_file.is_some()),
                 ("--redis-ca", ca.is_some()),
                 ("--redis-cert", certificate.is_some()),
                 ("--redis-key", key.is_some()),
+                ("--redis-sentinel-user", sentinel_user.is_some()),
+                ("--redis-sentinel-password-file", sentinel_password_file.is_some()),
             ];
             return match given.iter().find(|(_, is_given)| *is_given) {
                 Some((flag, _)) => Err(ValidationError::new(*flag, "needs --redis-url")),
                 None => Ok(None),
             };
         };
-        if !["redis://", "rediss://", "unix://", "redis+unix://"].iter().any(|s| url.secret().starts_with(s))
-        {
+        if !url.has_known_scheme() {
             let example = "must be a URL such as redis://localhost:6379/0";
             return Err(ValidationError::new("--redis-url", example));
         }
@@ -126,7 +151,8 @@ impl RedisArgs {
 
 /// Returns the flag that contradicts another one or the URL, and the reason.
 fn contradiction(url: &RedisUrl, security: &RedisSecurity) -> Option<(&'static str, &'static str)> {
-    let RedisSecurity { user, password_file, ca, certificate, key } = security;
+    let RedisSecurity { user, password_file, ca, certificate, key, sentinel_user, sentinel_password_file } =
+        security;
     if user.is_some() && url.has_user() {
         return Some((
             "--redis-user",
@@ -142,8 +168,23 @@ fn contradiction(url: &RedisUrl, security: &RedisSecurity) -> Option<(&'static s
     }
     for (flag, file) in [("--redis-ca", ca), ("--redis-cert", certificate), ("--redis-key", key)] {
         if file.is_some() && !url.is_tls() {
-            return Some((flag, "needs TLS: the URL of Redis must begin with rediss://"));
+            let why = "needs TLS: the URL of Redis must begin with rediss:// or rediss-sentinel://";
+            return Some((flag, why));
         }
+    }
+    for (flag, is_given) in [
+        ("--redis-sentinel-user", sentinel_user.is_some()),
+        ("--redis-sentinel-password-file", sentinel_password_file.is_some()),
+    ] {
+        if is_given && !url.is_sentinel() {
+            return Some((
+                flag,
+                "needs Sentinels: the URL of Redis must begin with redis-sentinel:// or rediss-sentinel://",
+            ));
+        }
+    }
+    if sentinel_user.is_some() && sentinel_password_file.is_none() {
+        return Some(("--redis-sentinel-user", "needs a password: give --redis-sentinel-password-file"));
     }
     match (certificate, key) {
         (Some(_), None) => Some(("--redis-cert", "needs its private key: give --redis-key")),
@@ -179,6 +220,9 @@ mod tests {
             ("unix:///s", &["--redis-cert", "f", "--redis-key", "f"], "--redis-cert"),
             ("rediss://host", &["--redis-cert", "f"], "--redis-cert"),
             ("rediss://host", &["--redis-key", "f"], "--redis-key"),
+            ("redis://host", &["--redis-sentinel-password-file", "f"], "--redis-sentinel-password-file"),
+            ("redis-sentinel://a/fw", &["--redis-sentinel-user", "me"], "--redis-sentinel-user"),
+            ("redis-sentinel://a/fw", &["--redis-ca", "f"], "--redis-ca"),
             ("http://host", &[], "--redis-url"),
         ] {
             let error = settings(url, flags).unwrap_err();

@@ -49,4 +49,6 @@ pub(crate) enum BackendKind {
     Memory,
     /// Redis or Valkey.
     Redis,
+    /// Redis or Valkey whose primary Sentinels name.
+    RedisSentinel,
 }

@@ -168,8 +168,8 @@ fn uncommented() -> String {
     };
     let text: String = template.lines().map(&mut line).collect();
     assert!(settings > 40, "{settings} settings in {template}");
-    // Redis certificates need TLS.
-    text.replace("redis://localhost", "rediss://localhost")
+    // The certificates need TLS, and the passwords of Sentinels need Sentinels.
+    text.replace("redis://localhost:6379/0", "rediss-sentinel://localhost/primary/0")
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod log;
 pub(crate) mod redis;
+pub(crate) mod sentinel;
 
 use std::future::Future;
 use std::time::Duration;

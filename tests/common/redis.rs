@@ -24,11 +24,20 @@ const DOCUMENT: &str = include_str!("../../docs/redis.md");
 const USER: &str = "frameway";
 pub(crate) const PASSWORD: &str = "password-of-the-tests";
 /// The user of the tests themselves.
-const ADMIN: &str = "tests";
+pub(crate) const ADMIN: &str = "tests";
+
+/// The user of [`DOCUMENT`] at Sentinels.
+pub(crate) const SENTINEL_USER: &str = "frameway-reader";
 
 /// Returns the line of `docs/redis.md` that creates Frameway's user.
 pub(crate) fn acl_line() -> &'static str {
-    let mut lines = DOCUMENT.lines().filter(|line| line.starts_with("user frameway "));
+    acl_line_of(USER)
+}
+
+/// Returns the line of `docs/redis.md` that creates a user.
+fn acl_line_of(user: &str) -> &'static str {
+    let begin = format!("user {user} ");
+    let mut lines = DOCUMENT.lines().filter(|line| line.starts_with(&begin));
     let line = lines.next().expect("docs/redis.md has the user's line");
     assert!(lines.next().is_none(), "docs/redis.md has one such line");
     line
@@ -72,6 +81,8 @@ pub(crate) struct Setup {
     pub(crate) tls: Option<TlsFiles>,
     /// A program and its arguments that executes the server: the server's command line is appended.
     pub(crate) through: Vec<String>,
+    /// The lines of the configuration of a Sentinel, if this is one.
+    pub(crate) sentinel: Option<String>,
 }
 
 /// The files of a server's TLS.
@@ -202,7 +213,12 @@ impl RedisServer {
 
     /// Makes the server a replica of another, and waits until it is in sync.
     pub(crate) fn replicate(&self, primary: &Self) {
-        self.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+        self.replicate_from(primary.port());
+    }
+
+    /// Makes the server a replica of the one at this port, and waits until it is in sync.
+    pub(crate) fn replicate_from(&self, port: u16) {
+        self.cli(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
         let start = Instant::now();
         while !self.cli(&["INFO", "replication"]).contains("master_link_status:up") {
             assert!(start.elapsed() < START_DEADLINE, "the replica does not follow:\n{}", self.log());
@@ -212,14 +228,22 @@ impl RedisServer {
 
     /// Returns the output of `redis-cli` for a command.
     pub(crate) fn cli(&self, args: &[&str]) -> String {
+        self.try_cli(args).unwrap_or_else(|why| panic!("redis-cli {args:?}: {why}"))
+    }
+
+    /// Returns the output of `redis-cli` for a command, or why there is none: Sentinel disconnects
+    /// everybody when it makes the server a replica.
+    pub(crate) fn try_cli(&self, args: &[&str]) -> Result<String, String> {
         let mut command = Command::new("redis-cli");
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
         if !self.setup.open {
             command.args(["--user", ADMIN, "--pass", PASSWORD, "--no-auth-warning"]);
         }
         let output = command.args(args).output().expect("redis-cli is not there; install it: make setup");
-        assert!(output.status.success(), "redis-cli {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
     /// Returns the process id.
@@ -263,11 +287,22 @@ impl RedisServer {
         let mut words = self.setup.through.iter().map(String::as_str).chain(["redis-server"]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words);
+        if let Some(lines) = &self.setup.sentinel {
+            // It keeps its state in the file, which it has after a restart, too.
+            let file = self.directory.path().join("sentinel.conf");
+            if !file.exists() {
+                std::fs::write(&file, lines).expect("a file in the own directory");
+            }
+            command.arg(file).arg("--sentinel");
+        }
         if !self.setup.open {
             let file = self.directory.path().join("users.acl");
-            std::fs::write(&file, users()).expect("a file in the own directory");
+            let user = if self.setup.sentinel.is_some() { SENTINEL_USER } else { USER };
+            std::fs::write(&file, users(user)).expect("a file in the own directory");
             command.arg("--aclfile").arg(file);
-            command.args(["--masteruser", ADMIN, "--masterauth", PASSWORD]);
+            if self.setup.sentinel.is_none() {
+                command.args(["--masteruser", ADMIN, "--masterauth", PASSWORD]);
+            }
         }
         if let Some(TlsFiles { certificate, key, client_ca }) = &self.setup.tls {
             command.args(["--tls-port", &self.tls_port.to_string()]);
@@ -275,9 +310,11 @@ impl RedisServer {
             command.arg("--tls-ca-cert-file").arg(client_ca.as_ref().unwrap_or(certificate));
             command.args(["--tls-auth-clients", if client_ca.is_some() { "yes" } else { "no" }]);
         }
+        if self.setup.sentinel.is_none() {
+            command.args(["--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync]);
+        }
         let spawned = command
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"])
-            .args(["--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync, "--dir"])
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no", "--dir"])
             .arg(self.directory.path())
             .args(&self.setup.flags)
             .envs(self.setup.environment.iter().map(|(name, value)| (name, value)))
@@ -335,8 +372,8 @@ fn pid(child: &Child) -> Pid {
 }
 
 /// Returns the users: Frameway's, with the permissions of `docs/redis.md`, and the tests' own.
-fn users() -> String {
-    let line = acl_line().replace("PASSWORD", PASSWORD);
+fn users(frameway: &str) -> String {
+    let line = acl_line_of(frameway).replace("PASSWORD", PASSWORD);
     assert!(line.contains(PASSWORD), "the line has a place for the password");
     // Redis 7.0 replays its append-only file as the user `default`: without permissions, it would
     // leave out every transaction, that is, the effects of all scripts.

@@ -32,10 +32,14 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::clients::Clients;
 use crate::common::log;
 use crate::common::redis::RedisServer;
+use crate::common::sentinel::Topology;
 
 /// With this environment variable, all servers keep their queue in a Redis of their own, under the
 /// permissions of `docs/redis.md`, and have a worker process.
 const ON_REDIS: &str = "TEST_ON_REDIS";
+
+/// With this one, these Redis servers are behind a Sentinel each.
+const ON_SENTINEL: &str = "TEST_ON_SENTINEL";
 
 /// The maximum time that anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,6 +52,8 @@ pub(crate) struct TestServer {
     running: JoinHandle<anyhow::Result<()>>,
     /// The Redis of [`ON_REDIS`].
     _redis: Option<RedisServer>,
+    /// The servers of [`ON_SENTINEL`].
+    _topology: Option<Topology>,
 }
 
 impl TestServer {
@@ -61,6 +67,15 @@ impl TestServer {
             config.queue.backend = Backend::Redis(RedisSettings::new(redis.url()));
             config.worker.worker_program = Some(env!("CARGO_BIN_EXE_frameway").into());
         }
+        let topology = std::env::var_os(ON_SENTINEL).map(|_| Topology::start_small());
+        if let Some(topology) = &topology {
+            let mut redis = RedisSettings::new(topology.url());
+            let (user, file) = topology.sentinel_login();
+            redis.security.sentinel_user = Some(user);
+            redis.security.sentinel_password_file = Some(file);
+            config.queue.backend = Backend::Redis(redis);
+            config.worker.worker_program = Some(env!("CARGO_BIN_EXE_frameway").into());
+        }
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
         let address = app.address().tcp().expect("a TCP address");
@@ -69,7 +84,7 @@ impl TestServer {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
         let channel = Channel::from(endpoint.connect().await.expect("the server listens"));
         let clients = Clients::over(channel.clone());
-        let server = Self { address, clients, channel, stop, running, _redis: redis };
+        let server = Self { address, clients, channel, stop, running, _redis: redis, _topology: topology };
         server.wait_for(ServingStatus::Serving).await;
         server
     }

@@ -9,6 +9,7 @@ use frameway::queue::redis::{RedisConfig, RedisQueue, RedisSecurity};
 use frameway::queue::{Budget, Queue};
 
 use crate::common::redis::RedisServer;
+use crate::common::sentinel::Topology;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -37,16 +38,51 @@ impl Default for Settings {
     }
 }
 
+/// With this environment variable, each Redis is behind a Sentinel.
+const ON_SENTINEL: &str = "TEST_ON_SENTINEL";
+
 /// An open store. Its Redis, if it has one, ends with it.
 pub(crate) struct Store {
     pub(crate) queue: Arc<dyn Queue>,
-    server: Option<RedisServer>,
+    server: Option<Server>,
+}
+
+enum Server {
+    Alone(RedisServer),
+    BehindSentinel(Topology),
+}
+
+impl Server {
+    fn redis(&self) -> &RedisServer {
+        match self {
+            Self::Alone(redis) => redis,
+            Self::BehindSentinel(topology) => &topology.nodes[0],
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Alone(redis) => redis.url(),
+            Self::BehindSentinel(topology) => topology.url(),
+        }
+    }
+
+    fn security(&self) -> RedisSecurity {
+        match self {
+            Self::Alone(_) => RedisSecurity::default(),
+            Self::BehindSentinel(topology) => {
+                let (user, file) = topology.sentinel_login();
+                let (sentinel_user, sentinel_password_file) = (Some(user), Some(file));
+                RedisSecurity { sentinel_user, sentinel_password_file, ..RedisSecurity::default() }
+            }
+        }
+    }
 }
 
 impl Store {
     /// Runs a command on Redis itself; returns `None` for a store without one.
     pub(crate) fn redis(&self, command: &[&str]) -> Option<String> {
-        self.server.as_ref().map(|server| server.cli(command))
+        self.server.as_ref().map(|server| server.redis().cli(command))
     }
 }
 
@@ -74,10 +110,13 @@ impl Backend {
                 Store { queue, server: None }
             }
             Self::Redis => {
-                let server = RedisServer::start();
+                let server = match std::env::var_os(ON_SENTINEL) {
+                    None => Server::Alone(RedisServer::start()),
+                    Some(_) => Server::BehindSentinel(Topology::start_small()),
+                };
                 let config = RedisConfig {
                     url: server.url().into(),
-                    security: RedisSecurity::default(),
+                    security: server.security(),
                     partitions,
                     budget,
                     max_streams,

@@ -32,6 +32,7 @@ mod post;
 mod process;
 mod raw;
 mod redis_security;
+mod redis_sentinel;
 mod refused_backends;
 mod registry;
 mod relay;

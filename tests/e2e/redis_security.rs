@@ -293,9 +293,16 @@ fn the_permissions_are_those_that_the_sources_need() {
             }
         }
     }
-    // XINFO has one use. AUTH needs no permission; SELECT is for other databases than 0.
-    for (word, with) in [("xinfo", Some("xinfo|stream")), ("config", None), ("auth", None), ("select", None)]
-    {
+    // XINFO has one use. AUTH needs no permission; SELECT is for other databases than 0. Sentinels
+    // have a line of their own.
+    for (word, with) in [
+        ("xinfo", Some("xinfo|stream")),
+        ("config", None),
+        ("auth", None),
+        ("select", None),
+        ("sentinel", None),
+        ("subscribe", None),
+    ] {
         assert!(called.remove(word), "{word}");
         called.extend(with.map(str::to_owned));
     }

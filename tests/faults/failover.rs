@@ -342,3 +342,27 @@ async fn a_redis_that_may_evict_frames_is_refused() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("noeviction"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_are_replicated_only_while_all_replicas_have_them() {
+    let (primary, first, mut second) = (RedisServer::start(), RedisServer::start(), RedisServer::start());
+    first.replicate(&primary);
+    second.replicate(&primary);
+    let server = Process::server(&["--redis-url", &primary.url(), "--wait-replicas", "1"]);
+    let client = client(&server.url());
+    let info = async || {
+        let answer = client.streaming.clone().get_server_info(pb::GetServerInfoRequest {}).await;
+        let info = answer.expect("an answer").into_inner();
+        (info.durability(), info.durability_replicas, info.warnings)
+    };
+    let (durability, replicas, warnings) = info().await;
+    assert_eq!((durability, replicas), (pb::Durability::Memory, 0), "the other one may be promoted");
+    let [warning] = warnings.as_slice() else { panic!("one warning: {warnings:?}") };
+    assert!(warning.contains("set --wait-replicas to 2"), "{warning}");
+    second.kill_hard();
+    let start = std::time::Instant::now();
+    while info().await != (pb::Durability::Replicated, 1, Vec::new()) {
+        assert!(start.elapsed() < DEADLINE, "{:?}", info().await);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -49,6 +49,8 @@ enum Arrival {
 struct Records {
     /// True if the streams' sequences may begin above 1.
     begins_anywhere: bool,
+    /// True if a failover may lose frames that were not promised.
+    fails_over: bool,
     /// Frames that were sent and not answered yet.
     open: BTreeSet<(String, u64)>,
     /// The promised frames, by stream and sequence.
@@ -75,6 +77,8 @@ pub(crate) struct Verdict {
     pub(crate) duplicates: u64,
     /// Frames with a tombstone, for a reason that the test allows.
     pub(crate) tombstones: u64,
+    /// Frames that were received, and lost by a failover before they were promised.
+    pub(crate) unconfirmed: u64,
     /// The lost frames: stream, publisher sequence, and when they were promised.
     pub(crate) losses: Vec<(String, u64, Instant)>,
     /// All faults, in words.
@@ -93,6 +97,14 @@ impl Ledger {
     /// Allows the streams' sequences to begin above 1.
     pub(crate) fn begins_anywhere(&self) {
         self.records().begins_anywhere = true;
+    }
+
+    /// Allows failovers: frames that were not promised may be lost after a subscriber received them,
+    /// and are received again when they were sent again; sequences jump. No promised frame may be in
+    /// a gap.
+    pub(crate) fn fails_over(&self) {
+        self.records().fails_over = true;
+        self.allow(&[GapReason::BackendFailover]);
     }
 
     /// Allows frames to be missing for these reasons, if a gap reports them.
@@ -240,6 +252,10 @@ impl Ledger {
 }
 
 impl Missing {
+    fn is_failover(&self) -> bool {
+        self.reasons.iter().any(|(reason, _)| *reason == GapReason::BackendFailover)
+    }
+
     fn is_removed(&self) -> bool {
         self.reasons.iter().any(|(reason, _)| *reason == GapReason::Unregistered)
     }
@@ -280,6 +296,13 @@ impl Records {
             }
             next = to + 1;
             match arrival {
+                Arrival::Frame(frame)
+                    if self.fails_over
+                        && !numbers.contains(&frame.number)
+                        && !self.promised.contains_key(&(stream.to_owned(), frame.sequence)) =>
+                {
+                    verdict.unconfirmed += 1;
+                }
                 Arrival::Frame(frame) => {
                     if !numbers.insert(frame.number) {
                         verdict.duplicates += 1;
@@ -311,6 +334,8 @@ impl Records {
                             .faults
                             .push(format!("{stream}: {gap:?} includes frames that were not removed"));
                     }
+                    // Whatever was promised in it is lost.
+                    Some(_) if self.fails_over && gap.is_failover() => {}
                     Some(count) => {
                         verdict.tombstones += count;
                         // A gap may be long, so iterate over the promises in it.
@@ -399,4 +424,30 @@ fn the_ledger_allows_only_the_gaps_of_a_removal() {
         "a frame is delivered after it was reported"
     );
     assert!(!check(4, &[frame(5, 20)]).is_empty(), "more is reported than was removed");
+}
+
+#[test]
+fn the_ledger_forgives_a_failover_only_what_was_not_promised() {
+    let check = |promised: &[(u64, u64)], arrived: &[(u64, u64)]| {
+        let ledger = Ledger::default();
+        ledger.fails_over();
+        for (sequence, number) in promised {
+            ledger.promised("cam", *sequence, *number, vec![1]);
+        }
+        let frame = |(sequence, number)| Delivered { sequence, number, digest: vec![1] };
+        let (before, after): (Vec<_>, Vec<_>) =
+            arrived.iter().copied().partition(|(sequence, _)| *sequence < 9);
+        let last = before.last().map_or(0, |(sequence, _)| *sequence);
+        before.into_iter().for_each(|one| ledger.delivered("cam", frame(one)));
+        let reasons = vec![(GapReason::BackendFailover, 8 - last)];
+        ledger.missing("cam", Missing { from: last + 1, to: 8, reasons });
+        after.into_iter().for_each(|one| ledger.delivered("cam", frame(one)));
+        let Verdict { lost, unconfirmed, faults, .. } = ledger.verdict();
+        (lost, unconfirmed, faults.is_empty())
+    };
+    assert_eq!(check(&[(1, 10), (9, 20)], &[(1, 10), (9, 20)]), (0, 0, true));
+    assert_eq!(check(&[(1, 10), (9, 20)], &[(1, 10), (2, 20), (9, 20)]), (0, 1, true));
+    assert_eq!(check(&[(1, 10), (2, 20)], &[(1, 10)]), (1, 0, false), "a promised frame is in the gap");
+    let twice = check(&[(1, 10), (2, 20), (9, 30)], &[(1, 10), (2, 20), (9, 30), (10, 20)]);
+    assert_eq!(twice, (0, 0, false), "a promised frame is received twice");
 }

@@ -28,6 +28,7 @@ mod registry;
 mod replay;
 mod restored;
 mod rolling;
+mod sentinel;
 mod server;
 mod shutdown;
 mod silence;

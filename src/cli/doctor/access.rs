@@ -44,6 +44,8 @@ pub(super) fn redis(redis: &RedisSettings, now: SystemTime) -> Vec<Finding> {
     let security = &redis.security;
     let mut findings: Vec<_> =
         security.password_file.iter().filter_map(|file| secret("redis password", file)).collect();
+    let of_sentinels = security.sentinel_password_file.iter();
+    findings.extend(of_sentinels.filter_map(|file| secret("sentinel password", file)));
     if redis.url.is_tls() {
         findings.extend(security.ca.iter().flat_map(|file| certificates::judge("CA of Redis", file, now)));
         let client = security.certificate.iter();
@@ -51,7 +53,8 @@ pub(super) fn redis(redis: &RedisSettings, now: SystemTime) -> Vec<Finding> {
         findings.extend(security.key.iter().filter_map(|file| secret("private key", file)));
     } else if !redis.url.is_local() {
         let found = "not encrypted: everyone on the path to Redis can read the pictures and the password";
-        let found = Finding::note("redis", found).change("use rediss:// if the network is not trusted");
+        let found = Finding::note("redis", found)
+            .change("use rediss:// or rediss-sentinel:// if the network is not trusted");
         findings.push(found.page(REDIS));
     }
     findings

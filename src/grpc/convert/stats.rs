@@ -11,6 +11,7 @@ pub(crate) fn backend_to_pb(backend: BackendKind) -> pb::BackendKind {
     match backend {
         BackendKind::Memory => pb::BackendKind::Memory,
         BackendKind::Redis => pb::BackendKind::Redis,
+        BackendKind::RedisSentinel => pb::BackendKind::RedisSentinel,
     }
 }
 

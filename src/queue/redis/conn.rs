@@ -120,12 +120,13 @@ impl Link {
             self.target.unreachable(&error)
         })?;
         self.operation.connected();
+        self.target.watch();
         self.gate.pass(&connection).await?;
         Ok((connection, instance))
     }
 
     async fn reach(&self) -> RedisResult<(RespConnection, Instance)> {
-        let connection = RespConnection::connect(&self.target, CONNECT_TIMEOUT, self.timeout).await?;
+        let connection = self.target.connect(CONNECT_TIMEOUT, self.timeout).await?;
         let instance = Instance::ask(&connection).await?;
         Ok((connection, instance))
     }
@@ -145,6 +146,13 @@ impl Link {
     pub(super) fn drop_unless(&self, instance: &Instance) {
         let mut state = self.state();
         if state.connected.as_ref().is_some_and(|(_, known)| **known != *instance) {
+            state.connected = None;
+        }
+    }
+
+    fn drop_connection(&self, generation: u64) {
+        let mut state = self.state();
+        if state.generation == generation {
             state.connected = None;
         }
     }
@@ -192,6 +200,9 @@ impl Connected<'_> {
                 if answers.iter().any(|answer| answer.as_ref().is_err_and(is_failure)) {
                     operation.failed(Failure::Refused);
                 }
+                if answers.iter().any(|answer| answer.as_ref().is_err_and(is_replica)) {
+                    self.link.drop_connection(self.generation);
+                }
             }
             Err(RespError::TimedOut(_)) => operation.failed(Failure::TimedOut),
             Err(RespError::Gone(_)) => operation.failed(Failure::Disconnected),
@@ -220,6 +231,12 @@ pub(super) fn refused(error: RedisError) -> Error {
 /// first use, and some questions about the server may be forbidden.
 fn is_failure(error: &RedisError) -> bool {
     !wants_script(error) && error.code() != Some("NOPERM")
+}
+
+/// Reports whether a server refuses writes because it is a replica: it was the primary when the
+/// link connected, so the next request finds out which one is.
+fn is_replica(error: &RedisError) -> bool {
+    error.kind() == ServerErrorKind::ReadOnly.into()
 }
 
 /// Reports whether a server asks for the script's text.
@@ -261,7 +278,7 @@ impl BlockingPool {
         let connection = match self.idle() {
             Some(connection) => connection,
             None => {
-                let connected = RespConnection::connect(&self.target, CONNECT_TIMEOUT, answer_timeout).await;
+                let connected = self.target.connect(CONNECT_TIMEOUT, answer_timeout).await;
                 let connection = connected.map_err(|error| {
                     self.operation.failed(Failure::Unreachable);
                     self.target.unreachable(&error)

@@ -1,5 +1,5 @@
-//! The Redis backend: Redis 7.0 or newer, single node. Pictures are stored apart from the entries,
-//! scripts decide atomically, and the holder of the lease keeps the order.
+//! The Redis backend: Redis 7.0 or newer, one primary, which Sentinels may name. Pictures are stored
+//! apart from the entries, scripts decide atomically, and the holder of the lease keeps the order.
 //!
 //! `docs/redis.md` names every key; the head of each script in `lua/` says what it does.
 
@@ -34,6 +34,7 @@ mod reply;
 mod resp;
 mod scripts;
 mod seek;
+mod sentinel;
 mod status;
 mod target;
 mod tls;
@@ -117,6 +118,7 @@ impl Default for RedisConfig {
 #[derive(Debug)]
 pub struct RedisQueue {
     config: RedisConfig,
+    target: Arc<Target>,
     scripts: Scripts,
     /// The link for small commands.
     control: Link,
@@ -198,6 +200,7 @@ impl RedisQueue {
             gate,
             memory_usage,
             witness: Witness::new(config.partitions),
+            target,
             config,
         })
     }

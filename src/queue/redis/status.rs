@@ -8,6 +8,53 @@ use super::{RedisQueue, entry, gate, reply};
 use crate::domain::{PartitionId, Timestamp};
 use crate::queue::{BackendStatus, Durability, Error, PartitionStats, Result, ServerPresence as _};
 
+/// The replicas that must have a frame before it is accepted, and those that there are.
+#[derive(Debug, Clone, Copy)]
+struct Confirmation {
+    /// The connected ones.
+    replicas: u32,
+    /// Those of them that have a copy and follow. The others are being given one.
+    in_sync: u32,
+    /// `--wait-replicas`.
+    wanted: u32,
+}
+
+impl Confirmation {
+    fn read(info: &Info<'_>, wanted: u32) -> Self {
+        let replicas: u32 = info.get("connected_slaves").parse().unwrap_or(0);
+        let lines = (0..replicas).map(|index| info.get(&format!("slave{index}")));
+        let lines = lines.take_while(|line| !line.is_empty());
+        let in_sync = lines.filter(|line| line.contains("state=online")).count();
+        Self { replicas, in_sync: u32::try_from(in_sync).unwrap_or(replicas), wanted }
+    }
+
+    /// Reports whether an accepted frame is on every replica that may become the primary. WAIT counts
+    /// any replica, so it must count all: whichever it left out might be the one that is promoted.
+    fn covers_all(self) -> bool {
+        let Self { replicas, in_sync, wanted } = self;
+        wanted > 0 && wanted == replicas && in_sync == replicas
+    }
+
+    /// Returns what an operator should know. Without Sentinels, who waits for no replica is not told
+    /// that a failover loses frames: nobody fails over by itself.
+    fn warning(self, has_sentinels: bool) -> Option<String> {
+        let Self { replicas, in_sync, wanted } = self;
+        if in_sync < wanted {
+            return Some(format!(
+                "{in_sync} of {wanted} replicas are connected and in sync: no frame is confirmed"
+            ));
+        }
+        let may_lose = replicas > wanted && (wanted > 0 || has_sentinels);
+        may_lose.then(|| {
+            format!(
+                "{replicas} replicas are connected, and frames are accepted when {wanted} have them: a failover can lose \
+                 accepted frames, a planned one those of its last ten seconds; set --wait-replicas to {replicas}, or drain \
+                 before a planned failover (docs/redis.md)"
+            )
+        })
+    }
+}
+
 impl RedisQueue {
     /// Lays out the store again if it was emptied while this program ran, for example by FLUSHALL.
     /// Nobody knows which sequences were issued before, so streams start at the clock's
@@ -51,9 +98,11 @@ impl RedisQueue {
             return Err(Error::Unsuitable(why.to_owned()));
         }
         let version = info.get("redis_version");
+        let named = self.target.sentinels().and_then(|sentinels| sentinels.describe());
+        let named = named.map_or_else(String::new, |primary| format!(" at {primary}"));
         Ok(match stored {
-            Some(_) => format!("Redis {version}, contains a store of this layout"),
-            None => format!("Redis {version}, contains no store yet"),
+            Some(_) => format!("Redis {version}{named}, contains a store of this layout"),
+            None => format!("Redis {version}{named}, contains no store yet"),
         })
     }
 
@@ -81,21 +130,16 @@ impl RedisQueue {
         if self.witness.is_joining() {
             return Err(Error::Joining);
         }
-        let replicas = field("connected_slaves").parse().unwrap_or(0);
+        let confirmation = Confirmation::read(&info, self.config.wait_replicas);
         let durability = match (field("aof_enabled"), fsync.as_str()) {
-            _ if (1..=replicas).contains(&self.config.wait_replicas) => {
-                Durability::Replicated(self.config.wait_replicas)
-            }
+            _ if confirmation.covers_all() => Durability::Replicated(confirmation.wanted),
             ("1", "always") => Durability::AofAlways,
             ("1", "no") => Durability::RedisMemory,
             ("1", _) => Durability::AofEverySec,
             _ => Durability::RedisMemory,
         };
-        let mut warnings = Vec::new();
-        if replicas < self.config.wait_replicas {
-            let wanted = self.config.wait_replicas;
-            warnings.push(format!("{replicas} of {wanted} replicas are connected: no frame is confirmed"));
-        }
+        let mut warnings: Vec<String> =
+            confirmation.warning(self.target.sentinels().is_some()).into_iter().collect();
         warnings.extend(gate::eviction(&info));
         if field("aof_last_write_status") == "err" {
             warnings.push("Redis cannot write its append-only file".to_owned());
@@ -169,5 +213,37 @@ impl RedisQueue {
         pipe: &redis::Pipeline,
     ) -> Result<Vec<redis::Value>> {
         link.run(pipe).await?.into_iter().map(|answer| answer.map_err(super::conn::refused)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_replicated_only_if_every_replica_has_them() {
+        let of = |wanted, states: &[&str], has_sentinels| {
+            let lines = states.iter().enumerate().map(|(index, state)| {
+                format!("slave{index}:ip=10.0.0.2,port=6379,state={state},offset=12,lag=0\r\n")
+            });
+            let text = format!("connected_slaves:{}\r\n{}", states.len(), lines.collect::<String>());
+            let confirmation = Confirmation::read(&Info::parse(&text), wanted);
+            let warning = confirmation.warning(has_sentinels).unwrap_or_default();
+            let says = ["no frame is confirmed", "can lose"].into_iter().find(|text| warning.contains(text));
+            (confirmation.covers_all(), says.unwrap_or_default())
+        };
+        let (none, one, two) = (&[][..], &["online"][..], &["online", "online"][..]);
+        let copying = &["online", "send_bulk"][..];
+        for has_sentinels in [false, true] {
+            assert_eq!(of(1, one, has_sentinels), (true, ""));
+            assert_eq!(of(2, two, has_sentinels), (true, ""));
+            assert_eq!(of(1, two, has_sentinels), (false, "can lose"));
+            assert_eq!(of(1, copying, has_sentinels), (false, "can lose"));
+            assert_eq!(of(2, copying, has_sentinels), (false, "no frame is confirmed"));
+            assert_eq!(of(2, one, has_sentinels), (false, "no frame is confirmed"));
+            assert_eq!(of(0, none, has_sentinels), (false, ""));
+        }
+        assert_eq!(of(0, two, true), (false, "can lose"));
+        assert_eq!(of(0, two, false), (false, ""));
     }
 }

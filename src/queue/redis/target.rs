@@ -2,14 +2,19 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use redis::{ConnectionAddr, RedisError};
+use redis::{ConnectionAddr, RedisError, RedisResult};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::resp::explained;
+use super::resp::{Request, RespConnection, explained};
+use super::sentinel::{Sentinels, Watch};
 use super::tls;
-use super::url::RedisUrl;
+use super::url::{Place, RedisUrl};
 use crate::queue::{Error, Result};
 
 /// The user that logs in to a Redis, and the files of its TLS. All files are read at every connect,
@@ -27,6 +32,10 @@ pub struct RedisSecurity {
     pub certificate: Option<PathBuf>,
     /// The private key of the client certificate (PEM).
     pub key: Option<PathBuf>,
+    /// The name of the user at the Sentinels. None = the user `default`.
+    pub sentinel_user: Option<String>,
+    /// The file of the password at the Sentinels. None = they want none.
+    pub sentinel_password_file: Option<PathBuf>,
 }
 
 /// A user and its password.
@@ -35,10 +44,44 @@ pub(super) struct Login {
     pub(super) password: String,
 }
 
+/// A server to connect to, and the way to log in, as the files say now.
+pub(super) struct Peer {
+    pub(super) address: ConnectionAddr,
+    pub(super) tls: Option<tls::Settings>,
+    pub(super) login: Option<Login>,
+    pub(super) database: i64,
+}
+
+impl Peer {
+    /// Returns the commands that log in and select the database.
+    pub(super) fn log_in(&self) -> Request {
+        let mut request = Request::default();
+        if let Some(Login { user, password }) = &self.login {
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(user).arg(password);
+            request.add(&auth);
+        }
+        if self.database != 0 {
+            let mut select = redis::cmd("SELECT");
+            select.arg(self.database);
+            request.add(&select);
+        }
+        request
+    }
+}
+
+/// The place of the server to connect to.
+enum Server {
+    /// It is always this one.
+    Fixed(ConnectionAddr),
+    /// It is the primary that the Sentinels name.
+    Named { sentinels: Arc<Sentinels>, watch: Watch },
+}
+
 /// A Redis to connect to.
 pub(super) struct Target {
-    pub(super) address: ConnectionAddr,
-    pub(super) database: i64,
+    server: Server,
+    database: i64,
     is_tls: bool,
     user: Option<String>,
     password: Option<String>,
@@ -48,7 +91,7 @@ pub(super) struct Target {
 /// Writes nothing that is secret.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Target").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -58,34 +101,84 @@ impl Target {
     /// # Errors
     /// [`Error::Unsuitable`]: the URL is not valid, or a file cannot be used.
     pub(super) fn new(url: &RedisUrl, security: &RedisSecurity) -> Result<Self> {
-        let info = url.parse()?;
-        let settings = info.redis_settings();
+        let parts = url.parse()?;
+        let is_tls = url.is_tls();
+        let server = match parts.place {
+            Place::Server(address) => Server::Fixed(address),
+            Place::Sentinels(all, name) => {
+                let sentinels = Arc::new(Sentinels::new(all, name, is_tls, security));
+                Server::Named { sentinels, watch: Watch::default() }
+            }
+        };
         let target = Self {
-            address: info.addr().clone(),
-            database: settings.db(),
-            is_tls: url.is_tls(),
-            user: settings.username().map(str::to_owned).or_else(|| security.user.clone()),
-            password: settings.password().map(str::to_owned),
+            server,
+            database: parts.database,
+            is_tls,
+            user: parts.user.or_else(|| security.user.clone()),
+            password: parts.password,
             security: security.clone(),
         };
         let unusable = |error: io::Error| Error::Unsuitable(error.to_string());
         target.login().map_err(unusable)?;
-        target.tls().map_err(unusable)?;
+        tls::settings_if(is_tls, security).map_err(unusable)?;
+        if let Some(sentinels) = target.sentinels() {
+            sentinels.login().map_err(unusable)?;
+        }
         Ok(target)
     }
 
-    /// Returns the user that logs in, if any; reads its password if it is in a file.
-    pub(super) fn login(&self) -> io::Result<Option<Login>> {
-        let password = match (&self.security.password_file, &self.password) {
-            (Some(file), _) => {
-                let text = tls::in_file("password", file, std::fs::read_to_string(file))?;
-                let password = text.strip_suffix('\n').unwrap_or(&text);
-                let password = password.strip_suffix('\r').unwrap_or(password);
-                if password.is_empty() {
-                    return Err(io::Error::other(format!("the password file {} is empty", file.display())));
-                }
-                password.to_owned()
+    /// Connects and logs in, within `limit`. If Sentinels name the server, they are asked first, and
+    /// the connection ends as soon as one of them names another server.
+    ///
+    /// # Errors
+    /// The server or all Sentinels cannot be reached, or the login is refused, or the server is not
+    /// the primary, or a file cannot be read.
+    pub(super) async fn connect(
+        &self,
+        limit: Duration,
+        answer_timeout: Duration,
+    ) -> RedisResult<RespConnection> {
+        let deadline = Instant::now() + limit;
+        match &self.server {
+            Server::Fixed(address) => {
+                let (peer, never) = (self.peer(address.clone())?, CancellationToken::new());
+                RespConnection::connect(&peer, deadline, answer_timeout, never).await
             }
+            Server::Named { sentinels, .. } => {
+                let named = sentinels.primary(deadline).await?;
+                let peer = self.peer(named.address())?;
+                let ended = named.ended();
+                let connection = RespConnection::connect(&peer, deadline, answer_timeout, ended).await?;
+                named.check_role(&connection, deadline).await?;
+                Ok(connection)
+            }
+        }
+    }
+
+    /// Watches the Sentinels from now on, if there are any, until this target is dropped.
+    pub(super) fn watch(&self) {
+        if let Server::Named { sentinels, watch } = &self.server {
+            watch.begin(sentinels);
+        }
+    }
+
+    /// Returns the Sentinels that name the server.
+    pub(super) fn sentinels(&self) -> Option<&Arc<Sentinels>> {
+        match &self.server {
+            Server::Fixed(_) => None,
+            Server::Named { sentinels, .. } => Some(sentinels),
+        }
+    }
+
+    fn peer(&self, address: ConnectionAddr) -> io::Result<Peer> {
+        let tls = tls::settings_if(self.is_tls, &self.security)?;
+        Ok(Peer { address, tls, login: self.login()?, database: self.database })
+    }
+
+    /// Returns the user that logs in, if any; reads its password if it is in a file.
+    fn login(&self) -> io::Result<Option<Login>> {
+        let password = match (&self.security.password_file, &self.password) {
+            (Some(file), _) => read_password(file)?,
             (None, Some(password)) => password.clone(),
             (None, None) => return Ok(None),
         };
@@ -101,9 +194,15 @@ impl Target {
         }
         Error::Unreachable(why)
     }
+}
 
-    /// Returns the settings of TLS from the files as they are now; `None` without TLS.
-    pub(super) fn tls(&self) -> io::Result<Option<tls::Settings>> {
-        self.is_tls.then(|| tls::settings(&self.security)).transpose()
+/// Reads a password from its file.
+pub(super) fn read_password(file: &Path) -> io::Result<String> {
+    let text = tls::in_file("password", file, std::fs::read_to_string(file))?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    if password.is_empty() {
+        return Err(io::Error::other(format!("the password file {} is empty", file.display())));
     }
+    Ok(password.to_owned())
 }

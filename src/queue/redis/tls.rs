@@ -23,8 +23,13 @@ static SYSTEM_ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     Arc::new(roots)
 });
 
+/// Reads the files, if there is TLS.
+pub(super) fn settings_if(is_tls: bool, security: &RedisSecurity) -> io::Result<Option<Settings>> {
+    is_tls.then(|| settings(security)).transpose()
+}
+
 /// Reads the files.
-pub(super) fn settings(security: &RedisSecurity) -> io::Result<Settings> {
+fn settings(security: &RedisSecurity) -> io::Result<Settings> {
     let roots = match &security.ca {
         Some(file) => {
             let mut roots = RootCertStore::empty();

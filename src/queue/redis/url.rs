@@ -9,9 +9,37 @@ use crate::queue::{Error, Result};
 
 /// The scheme of a Redis behind TLS.
 const TLS: &str = "rediss://";
+/// The schemes of Sentinels, without and with TLS.
+const SENTINEL: &str = "redis-sentinel://";
+const SENTINEL_TLS: &str = "rediss-sentinel://";
+const SENTINEL_PORT: u16 = 26_379;
+/// The maximum number of Sentinels in a URL.
+const MAX_SENTINELS: usize = 16;
+const SENTINEL_FORM: &str =
+    "Sentinels are given as redis-sentinel://HOST[:PORT],HOST[:PORT],.../NAME, with the name of the primary";
+
+/// A host and a port.
+pub(super) type Address = (String, u16);
+
+/// The parts of a URL.
+pub(super) struct Parts {
+    pub(super) place: Place,
+    pub(super) database: i64,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+}
+
+/// The place of a Redis.
+pub(super) enum Place {
+    /// This server.
+    Server(ConnectionAddr),
+    /// The primary that these Sentinels know under this name.
+    Sentinels(Vec<Address>, String),
+}
 
 /// `redis://` or `rediss://` (TLS) `[user:password@]host:port[/db]`, or
-/// `unix:///path[?db=N&user=NAME&pass=PASSWORD]`. It is shown without user and password.
+/// `unix:///path[?db=N&user=NAME&pass=PASSWORD]`, or `redis-sentinel://` or `rediss-sentinel://`
+/// `[user:password@]host[:port],host[:port],.../name[/db]`. It is shown without user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
 
@@ -25,51 +53,122 @@ impl RedisUrl {
     /// Reports whether the connection is encrypted.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.0.starts_with(TLS)
+        self.0.starts_with(TLS) || self.0.starts_with(SENTINEL_TLS)
     }
 
-    /// Reports whether the address is on this machine: a Unix socket or a loopback address.
+    /// Reports whether the URL names Sentinels, which know the primary.
+    #[must_use]
+    pub fn is_sentinel(&self) -> bool {
+        self.behind_sentinel_scheme().is_some()
+    }
+
+    /// Reports whether the URL begins like the URL of a Redis.
+    #[must_use]
+    pub fn has_known_scheme(&self) -> bool {
+        ["redis://", TLS, "unix://", "redis+unix://", SENTINEL, SENTINEL_TLS]
+            .iter()
+            .any(|scheme| self.0.starts_with(scheme))
+    }
+
+    /// Reports whether the address is on this machine: a Unix socket or a loopback address. The
+    /// servers that Sentinels know are taken to be where the Sentinels are.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        let Ok(info) = self.parse() else { return false };
-        match info.addr() {
-            ConnectionAddr::Unix(_) => true,
-            ConnectionAddr::Tcp(host, _) => {
-                let host = host.trim_start_matches('[').trim_end_matches(']');
-                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            }
-            _ => false,
+        let is_loopback = |host: &str| {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        };
+        match self.parse().map(|parts| parts.place) {
+            Ok(Place::Server(ConnectionAddr::Unix(_))) => true,
+            Ok(Place::Server(ConnectionAddr::Tcp(host, _))) => is_loopback(&host),
+            Ok(Place::Sentinels(all, _)) => all.iter().all(|(host, _)| is_loopback(host)),
+            Ok(Place::Server(_)) | Err(_) => false,
         }
     }
 
     /// Reports whether the URL contains a user.
     #[must_use]
     pub fn has_user(&self) -> bool {
-        self.parse().is_ok_and(|info| info.redis_settings().username().is_some())
+        self.parse().is_ok_and(|parts| parts.user.is_some())
     }
 
     /// Reports whether the URL contains a password.
     #[must_use]
     pub fn has_password(&self) -> bool {
-        self.parse().is_ok_and(|info| info.redis_settings().password().is_some())
+        self.parse().is_ok_and(|parts| parts.password.is_some())
+    }
+
+    fn behind_sentinel_scheme(&self) -> Option<&str> {
+        self.0.strip_prefix(SENTINEL).or_else(|| self.0.strip_prefix(SENTINEL_TLS))
     }
 
     /// Reads the URL. TLS is not part of the result.
-    pub(super) fn parse(&self) -> Result<ConnectionInfo> {
-        let invalid =
-            |why: &dyn fmt::Display| Error::Unsuitable(format!("the Redis URL is not valid: {why}"));
-        let info = match self.0.strip_prefix(TLS) {
-            // `#insecure` is the usual request not to verify the certificate.
-            Some(rest) if rest.contains('#') => {
-                return Err(invalid(
-                    &"certificates are always verified; remove the part from # on, and give --redis-ca",
-                ));
-            }
+    pub(super) fn parse(&self) -> Result<Parts> {
+        let rest = self.0.strip_prefix(TLS).or_else(|| self.behind_sentinel_scheme());
+        // `#insecure` is the usual request not to verify the certificate.
+        if rest.is_some_and(|rest| rest.contains('#')) {
+            return Err(invalid(
+                &"certificates are always verified; remove the part from # on, and give --redis-ca",
+            ));
+        }
+        if let Some(rest) = self.behind_sentinel_scheme() {
+            return sentinels(rest);
+        }
+        let info = match rest {
             Some(rest) => format!("redis://{rest}").into_connection_info(),
             None => self.0.as_str().into_connection_info(),
         };
-        info.map_err(|error| invalid(&error))
+        let info = info.map_err(|error| invalid(&error))?;
+        Ok(Parts::new(Place::Server(info.addr().clone()), &info))
     }
+}
+
+impl Parts {
+    fn new(place: Place, info: &ConnectionInfo) -> Self {
+        let settings = info.redis_settings();
+        Self {
+            place,
+            database: settings.db(),
+            user: settings.username().map(str::to_owned),
+            password: settings.password().map(str::to_owned),
+        }
+    }
+}
+
+fn invalid(why: &dyn fmt::Display) -> Error {
+    Error::Unsuitable(format!("the Redis URL is not valid: {why}"))
+}
+
+/// Reads the URL of Sentinels behind its scheme.
+fn sentinels(rest: &str) -> Result<Parts> {
+    // A name contains no @, but a password may.
+    let (login, rest) = rest.rsplit_once('@').map_or(("", rest), |(login, rest)| (login, rest));
+    let Some((hosts, path)) = rest.split_once('/') else { return Err(invalid(&SENTINEL_FORM)) };
+    let (name, database) = path.split_once('/').unwrap_or((path, "0"));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(invalid(&SENTINEL_FORM));
+    }
+    let hosts: Vec<&str> = hosts.split(',').collect();
+    if hosts.len() > MAX_SENTINELS {
+        return Err(invalid(&format!("it names {} Sentinels; the maximum is {MAX_SENTINELS}", hosts.len())));
+    }
+    let at = if login.is_empty() { "" } else { "@" };
+    let mut parsed = Vec::with_capacity(hosts.len());
+    for host in hosts {
+        // The last colon of an address of IPv6 is before its closing bracket.
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+        let host = if has_port { host.to_owned() } else { format!("{host}:{SENTINEL_PORT}") };
+        let url = format!("redis://{login}{at}{host}/{database}");
+        let info = url.into_connection_info().map_err(|error| invalid(&error))?;
+        match info.addr() {
+            ConnectionAddr::Tcp(host, port) if !host.is_empty() => parsed.push(((host.clone(), *port), info)),
+            _ => return Err(invalid(&SENTINEL_FORM)),
+        }
+    }
+    let (all, infos): (Vec<Address>, Vec<ConnectionInfo>) = parsed.into_iter().unzip();
+    let first = infos.first().ok_or_else(|| invalid(&SENTINEL_FORM))?;
+    Ok(Parts::new(Place::Sentinels(all, name.to_owned()), first))
 }
 
 impl From<String> for RedisUrl {
@@ -124,6 +223,7 @@ mod tests {
             ("unix:///run/redis.sock", "unix:///run/redis.sock"),
             ("unix:///run/redis.sock?user=me&pass=secret", "unix:///run/redis.sock?***"),
             ("me:secret@host", "***@host"),
+            ("redis-sentinel://me:secret@a,b:1/fw", "redis-sentinel://***@a,b:1/fw"),
         ] {
             let url = RedisUrl::from(url);
             assert_eq!(url.to_string(), shown);
@@ -137,6 +237,8 @@ mod tests {
             ("redis://host", false, false),
             ("redis://:secret@host", false, true),
             ("rediss://me:secret@host:6380/1", true, true),
+            ("redis-sentinel://a,b/fw", false, false),
+            ("rediss-sentinel://me:s%2Fecret@a,b/fw/1", true, true),
             ("unix:///run/redis.sock", false, false),
             ("unix:///run/redis.sock?user=me&pass=secret", true, true),
         ] {
@@ -154,11 +256,39 @@ mod tests {
             "redis://127.0.0.1:7000/1",
             "rediss://me:secret@[::1]:6380",
             "unix:///run/redis.sock",
+            "redis-sentinel://127.0.0.1:1,localhost,[::1]:2/fw",
         ] {
             assert!(is_local(local), "{local}");
         }
         assert!(
             !is_local("redis://10.0.0.1") && !is_local("redis://redis.internal") && !is_local("nonsense")
         );
+    }
+
+    #[test]
+    fn sentinels_are_read() {
+        let parts = RedisUrl::from("rediss-sentinel://me:s%2Fecret@a,10.0.0.1:5,[::1]/my.fw-1/2").parse();
+        let Ok(Parts { place: Place::Sentinels(all, name), database, user, password }) = parts else {
+            panic!("these are Sentinels")
+        };
+        let all: Vec<String> = all.iter().map(|(host, port)| format!("{host} {port}")).collect();
+        assert_eq!(all, ["a 26379", "10.0.0.1 5", "::1 26379"]);
+        assert_eq!((name.as_str(), database), ("my.fw-1", 2));
+        assert_eq!((user.as_deref(), password.as_deref()), (Some("me"), Some("s/ecret")));
+        assert!(RedisUrl::from("rediss-sentinel://a/fw").is_tls());
+        let many = format!("redis-sentinel://{}/fw", vec!["a"; MAX_SENTINELS + 1].join(","));
+        for invalid in [
+            "redis-sentinel://a,b",
+            "redis-sentinel://a,b/",
+            "redis-sentinel:///fw",
+            "redis-sentinel://a,,b/fw",
+            "redis-sentinel://a:x/fw",
+            "redis-sentinel://a/fw/x",
+            "redis-sentinel://a/fw?db=1",
+            "redis-sentinel://a/fw#insecure",
+            &many,
+        ] {
+            assert!(RedisUrl::from(invalid).parse().is_err(), "{invalid}");
+        }
     }
 }

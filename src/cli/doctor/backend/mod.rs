@@ -2,6 +2,7 @@
 
 mod memory;
 mod safety;
+mod sentinels;
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::finding::Finding;
 use crate::config::{Config, RedisSettings};
 use crate::console::output::span;
 use crate::domain::Partitions;
-use crate::queue::redis::facts::{Clock, Facts, Store, facts};
+use crate::queue::redis::facts::{Clock, Facts, Store, facts, survey};
 use crate::queue::{Budget, Error, Split};
 
 pub(super) const SETTINGS: &str = "docs/redis.md#settings-of-redis";
@@ -40,6 +41,8 @@ pub(super) struct Wanted {
     max_memory: u64,
     max_picture: u64,
     wait_replicas: u32,
+    /// Sentinels may promote a replica at any time.
+    has_sentinels: bool,
     partitions: Partitions,
 }
 
@@ -57,20 +60,32 @@ impl Wanted {
             max_memory: config.queue.budget.max_bytes(),
             max_picture: config.limits.max_picture_bytes as u64,
             wait_replicas: redis.wait_replicas,
+            has_sentinels: redis.url.is_sentinel(),
             partitions: config.queue.partitions,
         }
     }
 }
 
-/// Asks the Redis of the configuration, and judges its answers. Also returns whether this Redis
-/// turns off huge pages for itself.
+/// Asks the Redis of the configuration, and its Sentinels if there are any, and judges the answers.
+/// Also returns whether this Redis turns off huge pages for itself.
 pub(super) async fn examine(config: &Config, redis: &RedisSettings) -> (Vec<Finding>, bool) {
-    match facts(&redis.url, &redis.security, config.queue.partitions).await {
+    let (surveyed, asked) = tokio::join!(
+        survey(&redis.url, &redis.security),
+        facts(&redis.url, &redis.security, config.queue.partitions)
+    );
+    // Settings that are wrong are also the reason why the primary cannot be asked.
+    let surveyed = surveyed.ok().flatten();
+    let mut findings = surveyed.as_ref().map(sentinels::judge).unwrap_or_default();
+    match asked {
         Ok(facts) => {
             let disables = facts.settings.get("disable-thp").is_some_and(|value| value == "yes");
-            (judge(&facts, Wanted::new(config, redis)), disables)
+            findings.extend(judge(&facts, Wanted::new(config, redis)));
+            (findings, disables)
         }
-        Err(error) => (vec![unreachable(&error)], false),
+        Err(error) => {
+            findings.push(unreachable(&error));
+            (findings, false)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::console::output::bytes;
 use crate::queue::redis::facts::{Facts, Replica, Replication};
 
 const FAILOVER: &str = "docs/redis.md#when-redis-comes-back-with-an-older-state";
+const LOSSLESS: &str = "docs/redis.md#failing-over-without-loss";
 /// The seconds without an answer after which a replica is not counted on.
 const LAG_SECONDS: u64 = 10;
 /// The replication backlog below which a short interruption needs a full copy, in bytes: a few
@@ -18,7 +19,7 @@ pub(super) fn judge(facts: &Facts, wanted: Wanted) -> Vec<Finding> {
     }
     let mut findings = vec![durability(facts)];
     findings.extend(failed_writes(facts));
-    findings.push(replicas(&facts.replication, wanted.wait_replicas));
+    findings.push(replicas(&facts.replication, wanted));
     findings.extend(facts.replication.replicas.iter().filter_map(lagging));
     findings.extend(backlog(&facts.replication));
     findings
@@ -27,7 +28,8 @@ pub(super) fn judge(facts: &Facts, wanted: Wanted) -> Vec<Finding> {
 fn is_replica(replication: &Replication) -> Finding {
     let link = if replication.is_linked { "" } else { ", and its link to the primary is down" };
     let found = format!("this Redis is a replica, which takes no writes{link}");
-    Finding::error("role", found, "put the primary's address into --redis-url").page(OPERATING)
+    Finding::error("role", found, "put the primary's address into --redis-url, or those of its Sentinels")
+        .page(OPERATING)
 }
 
 fn durability(facts: &Facts) -> Finding {
@@ -94,7 +96,8 @@ fn is_usable(replica: &&Replica) -> bool {
     replica.state == "online" && replica.lag_seconds <= LAG_SECONDS
 }
 
-fn replicas(replication: &Replication, wait: u32) -> Finding {
+fn replicas(replication: &Replication, wanted: Wanted) -> Finding {
+    let wait = wanted.wait_replicas;
     let usable = replication.replicas.iter().filter(is_usable).count();
     let all = replication.replicas.len();
     let found = format!("{usable} of {all} replicas follow; --wait-replicas is {wait}");
@@ -113,9 +116,13 @@ fn replicas(replication: &Replication, wait: u32) -> Finding {
     }
     if wait < all {
         let found = format!("{found}: a failover to a replica that is behind loses accepted frames");
-        return Finding::note("replicas", found)
-            .change(format!("--wait-replicas {all} confirms frames only when every replica has them"))
-            .page(FAILOVER);
+        let change = format!("--wait-replicas {all} confirms frames only when every replica has them");
+        // Without Sentinels, nobody fails over by himself; who waits for some expects to lose none.
+        return if wanted.has_sentinels || wait > 0 {
+            Finding::warning("replicas", found, change).page(LOSSLESS)
+        } else {
+            Finding::note("replicas", found).change(change).page(FAILOVER)
+        };
     }
     Finding::ok("replicas", found)
 }

@@ -46,6 +46,7 @@ fn wanted() -> Wanted {
         max_memory: 2730 * MIB,
         max_picture: 16 * MIB,
         wait_replicas: 0,
+        has_sentinels: false,
         partitions: Partitions::default(),
     }
 }
@@ -227,6 +228,12 @@ fn what_a_failure_loses_is_found() {
             (|_| {}, "replicas", Level::Error, "start 1 more"),
             (|f| f.replication.replicas = vec![replica("online", 0)], "replicas", Level::Ok, "1 of 1"),
             (
+                |f| f.replication.replicas = vec![replica("online", 0), replica("online", 0)],
+                "replicas",
+                Level::Warning,
+                "--wait-replicas 2",
+            ),
+            (
                 |f| f.replication.replicas = vec![replica("online", 99)],
                 "replicas",
                 Level::Error,
@@ -235,6 +242,9 @@ fn what_a_failure_loses_is_found() {
         ],
         waits,
     );
+    let may_fail_over = Wanted { has_sentinels: true, ..wanted() };
+    let one: Change = |f| f.replication.replicas = vec![replica("online", 0)];
+    assert_finds(&[(one, "replicas", Level::Warning, "--wait-replicas 1")], may_fail_over);
 }
 
 #[test]

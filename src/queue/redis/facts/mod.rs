@@ -12,6 +12,7 @@ use super::gate;
 use super::keys::LAYOUT;
 use super::reply::{self, Info};
 use super::resp::{Request, RespConnection, explained};
+pub(crate) use super::sentinel::{KnownReplica, Opinion, Survey};
 use super::target::Target;
 use super::{RedisSecurity, RedisUrl};
 use crate::domain::Partitions;
@@ -137,9 +138,8 @@ pub(crate) struct Clock {
 /// [`Error::Unreachable`], [`Error::NoAnswer`] or [`Error::Refused`]: it cannot be asked.
 pub(crate) async fn facts(url: &RedisUrl, security: &RedisSecurity, partitions: Partitions) -> Result<Facts> {
     let target = Target::new(url, security)?;
-    let connection = RespConnection::connect(&target, CONNECT_TIMEOUT, ANSWER_TIMEOUT)
-        .await
-        .map_err(|error| target.unreachable(&error))?;
+    let connection =
+        target.connect(CONNECT_TIMEOUT, ANSWER_TIMEOUT).await.map_err(|error| target.unreachable(&error))?;
     let info = ask(&connection, &[words(&["INFO", "everything"])]).await?.pop();
     let info = info.unwrap_or(Ok(Value::Nil)).map_err(refused)?;
     let info = reply::text(info)?.unwrap_or_default();
@@ -169,6 +169,16 @@ pub(crate) async fn facts(url: &RedisUrl, security: &RedisSecurity, partitions: 
     }
     measure(&connection, &mut facts).await;
     Ok(facts)
+}
+
+/// Asks all Sentinels of the URL; `None` if it names none.
+///
+/// # Errors
+/// [`Error::Unsuitable`]: the URL is not valid, or a file of `security` cannot be used.
+pub(crate) async fn survey(url: &RedisUrl, security: &RedisSecurity) -> Result<Option<Survey>> {
+    let target = Target::new(url, security)?;
+    let Some(sentinels) = target.sentinels() else { return Ok(None) };
+    Ok(Some(sentinels.survey(tokio::time::Instant::now() + ANSWER_TIMEOUT).await))
 }
 
 /// Measures round trips, and compares the clocks by the shortest one.

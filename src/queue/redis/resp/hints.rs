@@ -28,9 +28,12 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     ("LOADING", "Redis is reading its data and will be ready by itself"),
     (
         "MASTERDOWN",
-        "this Redis is a replica that has lost its primary: put the primary's address into the URL",
+        "this Redis is a replica that has lost its primary: put the primary's address into the URL, or those of its Sentinels",
     ),
-    ("READONLY", "this Redis is a replica, which takes no writes: put the primary's address into the URL"),
+    (
+        "READONLY",
+        "this Redis is a replica, which takes no writes: put the primary's address into the URL, or those of its Sentinels",
+    ),
     ("MISCONF", "Redis cannot write to its disk and refuses writes: see its log and its disk"),
     (SPEAKS_TLS, "use rediss:// in the URL, or a port of Redis without TLS"),
     (NO_TLS_ANSWER, "does this port of Redis speak TLS? Without TLS, the URL begins with redis://"),

@@ -8,6 +8,8 @@
 mod hints;
 mod replies;
 mod request;
+mod stream;
+mod subscription;
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,22 +17,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
-use redis::{ConnectionAddr, RedisError, RedisResult, Value};
+use futures::FutureExt as _;
+use redis::{RedisError, RedisResult, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 pub(super) use self::hints::explained;
 use self::replies::Replies;
 pub(super) use self::request::Request;
-use super::target::{Login, Target};
-use super::tls;
+pub(super) use self::subscription::Subscription;
+use super::target::Peer;
 
-/// The time after which a dead peer is noticed, even if no reset arrives.
-const SILENT_PEER: Duration = Duration::from_secs(10);
 /// The maximum number of requests that wait to be written; each may contain many pictures.
 const WAITING_REQUESTS: usize = 8;
 /// The maximum number of parts of one write, which is the limit of the system.
@@ -69,6 +69,8 @@ struct Outgoing {
 pub(super) struct RespConnection {
     requests: mpsc::Sender<Outgoing>,
     answer_timeout: Duration,
+    /// Ends the connection when it is cancelled: its server is not the primary any more.
+    ended: CancellationToken,
     /// The peer's last message before it closed the connection.
     last_message: Arc<OnceLock<String>>,
     /// The tasks, which end with the last clone of this.
@@ -76,42 +78,22 @@ pub(super) struct RespConnection {
 }
 
 impl RespConnection {
-    /// Connects and logs in, within `limit`.
+    /// Connects and logs in, until `deadline`. When `ended` is cancelled, the connection ends at
+    /// once, and so do the requests that wait for an answer.
     ///
     /// # Errors
-    /// Redis cannot be reached, or refuses the login, or a file cannot be read.
+    /// Redis cannot be reached, or refuses the login.
     pub(super) async fn connect(
-        target: &Target,
-        limit: Duration,
+        peer: &Peer,
+        deadline: Instant,
         answer_timeout: Duration,
+        ended: CancellationToken,
     ) -> RedisResult<Self> {
-        let deadline = Instant::now() + limit;
+        let (read, write) = stream::open(peer, deadline).await?;
+        let connection = Self::over(read, write, answer_timeout, ended);
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let login = target.login()?;
-        let connection = match &target.address {
-            ConnectionAddr::Tcp(host, port) => {
-                let stream = timeout_at(deadline, connect_tcp(host, *port)).await.map_err(late)??;
-                match target.tls()? {
-                    None => {
-                        let (read, write) = stream.into_split();
-                        Self::over(read, write, answer_timeout)
-                    }
-                    Some(settings) => {
-                        let shaken = timeout_at(deadline, tls::handshake(settings, host, stream)).await;
-                        let silent = |_| io::Error::new(io::ErrorKind::TimedOut, hints::NO_TLS_ANSWER);
-                        let (read, write) = tokio::io::split(shaken.map_err(silent)??);
-                        Self::over(read, write, answer_timeout)
-                    }
-                }
-            }
-            ConnectionAddr::Unix(path) => {
-                let stream = timeout_at(deadline, UnixStream::connect(path)).await.map_err(late)??;
-                let (read, write) = stream.into_split();
-                Self::over(read, write, answer_timeout)
-            }
-            other => return Err(io::Error::other(format!("{other} is not supported")).into()),
-        };
-        timeout_at(deadline, connection.log_in(login, target.database)).await.map_err(late)??;
+        let answers = timeout_at(deadline, connection.ask(peer.log_in())).await.map_err(late)??;
+        answers.into_iter().try_for_each(|answer| answer.map(drop))?;
         Ok(connection)
     }
 
@@ -124,35 +106,21 @@ impl RespConnection {
         read: impl AsyncRead + Unpin + Send + 'static,
         write: impl AsyncWrite + Unpin + Send + 'static,
         answer_timeout: Duration,
+        ended: CancellationToken,
     ) -> Self {
         let (requests, outgoing) = mpsc::channel(WAITING_REQUESTS);
         let (written, waiting) = mpsc::unbounded_channel();
         let last_message = Arc::new(OnceLock::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(send(write, outgoing, written));
-        tasks.spawn(receive(Replies::new(read), waiting, Arc::clone(&last_message)));
-        Self { requests, answer_timeout, last_message, _tasks: Arc::new(tasks) }
-    }
-
-    async fn log_in(&self, login: Option<Login>, database: i64) -> RedisResult<()> {
-        let mut request = Request::default();
-        if let Some(Login { user, password }) = login {
-            let mut auth = redis::cmd("AUTH");
-            auth.arg(user).arg(password);
-            request.add(&auth);
-        }
-        if database != 0 {
-            let mut select = redis::cmd("SELECT");
-            select.arg(database);
-            request.add(&select);
-        }
-        let answers = self.ask(request).await?;
-        answers.into_iter().try_for_each(|answer| answer.map(drop))
+        let receiving = receive(Replies::new(read), waiting, Arc::clone(&last_message));
+        tasks.spawn(ended.clone().run_until_cancelled_owned(receiving).map(drop));
+        Self { requests, answer_timeout, ended, last_message, _tasks: Arc::new(tasks) }
     }
 
     /// Reports whether the connection is closed.
     pub(super) fn is_gone(&self) -> bool {
-        self.requests.is_closed()
+        self.requests.is_closed() || self.ended.is_cancelled()
     }
 
     /// Sends a request; returns one answer for each of its commands.
@@ -177,21 +145,14 @@ impl RespConnection {
 impl RespConnection {
     /// Returns the error of a closed connection, with the peer's last message if there is one.
     fn gone(&self, otherwise: &str) -> RespError {
+        if self.ended.is_cancelled() {
+            return RespError::Gone("another Redis became the primary".to_owned());
+        }
         RespError::Gone(match self.last_message.get() {
             Some(said) => explained(&format!("Redis closed it: {said}")),
             None => otherwise.to_owned(),
         })
     }
-}
-
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(&stream);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENT_PEER))?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(SILENT_PEER))?;
-    Ok(stream)
 }
 
 /// Writes requests. The reader knows what to expect before the first byte is written.
@@ -347,7 +308,7 @@ mod tests {
     async fn requests_are_written_whole_and_answers_reach_their_callers() {
         let (ours, theirs) = tokio::io::duplex(1 << 10);
         let (read, write) = tokio::io::split(ours);
-        let connection = RespConnection::over(read, write, Duration::from_secs(5));
+        let connection = RespConnection::over(read, write, Duration::from_secs(5), CancellationToken::new());
         let picture = Bytes::from(vec![7; 50_000]);
         let mut request = Request::default();
         request.set_new("key", &picture, 1_000);
@@ -393,7 +354,8 @@ mod tests {
             for asked_first in [false, true] {
                 let (ours, mut theirs) = tokio::io::duplex(1 << 10);
                 let (read, write) = tokio::io::split(ours);
-                let connection = RespConnection::over(read, write, Duration::from_secs(5));
+                let connection =
+                    RespConnection::over(read, write, Duration::from_secs(5), CancellationToken::new());
                 let mut request = Request::default();
                 request.add(&command(&["INFO"]));
                 request.add(&command(&["PING"]));
@@ -422,7 +384,7 @@ mod tests {
     async fn a_late_answer_reaches_no_other_caller() {
         let (ours, theirs) = tokio::io::duplex(1 << 10);
         let (read, write) = tokio::io::split(ours);
-        let connection = RespConnection::over(read, write, Duration::from_secs(1));
+        let connection = RespConnection::over(read, write, Duration::from_secs(1), CancellationToken::new());
         let (_read, mut write) = tokio::io::split(theirs);
         let late = ask(&connection, &["INCR", "a"]).await.unwrap_err();
         assert!(matches!(late, RespError::TimedOut(_)), "{late}");

@@ -32,7 +32,7 @@ const (
 	BackendKind_BACKEND_KIND_MEMORY BackendKind = 1
 	// One Redis or Valkey server.
 	BackendKind_BACKEND_KIND_REDIS BackendKind = 2
-	// Redis or Valkey under Sentinel. Not sent yet.
+	// Redis or Valkey under Sentinel.
 	BackendKind_BACKEND_KIND_REDIS_SENTINEL BackendKind = 3
 	// Redis or Valkey Cluster. Not sent yet.
 	BackendKind_BACKEND_KIND_REDIS_CLUSTER BackendKind = 4
@@ -95,7 +95,7 @@ const (
 	Durability_DURABILITY_AOF_EVERYSEC Durability = 2
 	// A crash of the backend's machine.
 	Durability_DURABILITY_AOF_ALWAYS Durability = 3
-	// The loss of the backend's machine: durability_replicas other machines have it too.
+	// The loss of the backend's machine, and a failover: durability_replicas other machines, all that may take its place, have it too.
 	Durability_DURABILITY_REPLICATED Durability = 4
 )
 

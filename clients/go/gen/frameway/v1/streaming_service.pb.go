@@ -3011,7 +3011,8 @@ type GetServerInfoResponse struct {
 	BackendKind BackendKind `protobuf:"varint,13,opt,name=backend_kind,json=backendKind,proto3,enum=frameway.v1.BackendKind" json:"backend_kind,omitempty"`
 	// The backend's version, for example `7.0.15`. Empty = not known.
 	BackendVersion string `protobuf:"bytes,14,opt,name=backend_version,json=backendVersion,proto3" json:"backend_version,omitempty"`
-	// The durability of accepted frames, as the backend is configured now.
+	// The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+	// durability without replicas, with a warning.
 	Durability Durability `protobuf:"varint,15,opt,name=durability,proto3,enum=frameway.v1.Durability" json:"durability,omitempty"`
 	// The number of replicas that confirm a frame. Only with DURABILITY_REPLICATED, else 0.
 	DurabilityReplicas uint32 `protobuf:"varint,16,opt,name=durability_replicas,json=durabilityReplicas,proto3" json:"durability_replicas,omitempty"`
@@ -3019,7 +3020,7 @@ type GetServerInfoResponse struct {
 	PartitionCount uint32 `protobuf:"varint,17,opt,name=partition_count,json=partitionCount,proto3" json:"partition_count,omitempty"`
 	// A frame of an unknown stream registers it, up to limits.max_auto_registered_streams.
 	AutoRegistration bool `protobuf:"varint,18,opt,name=auto_registration,json=autoRegistration,proto3" json:"auto_registration,omitempty"`
-	// Faults that an operator should correct, for people, for example a backend that may evict data.
+	// Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
 	Warnings      []string `protobuf:"bytes,19,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

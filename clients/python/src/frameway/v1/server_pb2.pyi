@@ -32,7 +32,7 @@ class _BackendKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     BACKEND_KIND_REDIS: _BackendKind.ValueType  # 2
     """One Redis or Valkey server."""
     BACKEND_KIND_REDIS_SENTINEL: _BackendKind.ValueType  # 3
-    """Redis or Valkey under Sentinel. Not sent yet."""
+    """Redis or Valkey under Sentinel."""
     BACKEND_KIND_REDIS_CLUSTER: _BackendKind.ValueType  # 4
     """Redis or Valkey Cluster. Not sent yet."""
 
@@ -46,7 +46,7 @@ BACKEND_KIND_MEMORY: BackendKind.ValueType  # 1
 BACKEND_KIND_REDIS: BackendKind.ValueType  # 2
 """One Redis or Valkey server."""
 BACKEND_KIND_REDIS_SENTINEL: BackendKind.ValueType  # 3
-"""Redis or Valkey under Sentinel. Not sent yet."""
+"""Redis or Valkey under Sentinel."""
 BACKEND_KIND_REDIS_CLUSTER: BackendKind.ValueType  # 4
 """Redis or Valkey Cluster. Not sent yet."""
 Global___BackendKind: typing_extensions.TypeAlias = BackendKind
@@ -66,7 +66,7 @@ class _DurabilityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     DURABILITY_AOF_ALWAYS: _Durability.ValueType  # 3
     """A crash of the backend's machine."""
     DURABILITY_REPLICATED: _Durability.ValueType  # 4
-    """The loss of the backend's machine: durability_replicas other machines have it too."""
+    """The loss of the backend's machine, and a failover: durability_replicas other machines, all that may take its place, have it too."""
 
 class Durability(_Durability, metaclass=_DurabilityEnumTypeWrapper):
     """Says what an accepted frame survives. New values may be added."""
@@ -80,7 +80,7 @@ DURABILITY_AOF_EVERYSEC: Durability.ValueType  # 2
 DURABILITY_AOF_ALWAYS: Durability.ValueType  # 3
 """A crash of the backend's machine."""
 DURABILITY_REPLICATED: Durability.ValueType  # 4
-"""The loss of the backend's machine: durability_replicas other machines have it too."""
+"""The loss of the backend's machine, and a failover: durability_replicas other machines, all that may take its place, have it too."""
 Global___Durability: typing_extensions.TypeAlias = Durability
 
 class _ServerHealth:

@@ -1359,7 +1359,9 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     backend_version: builtins.str
     """The backend's version, for example `7.0.15`. Empty = not known."""
     durability: frameway.v1.server_pb2.Durability.ValueType
-    """The durability of accepted frames, as the backend is configured now."""
+    """The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+    durability without replicas, with a warning.
+    """
     durability_replicas: builtins.int
     """The number of replicas that confirm a frame. Only with DURABILITY_REPLICATED, else 0."""
     partition_count: builtins.int
@@ -1391,7 +1393,7 @@ class GetServerInfoResponse(google.protobuf.message.Message):
 
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Faults that an operator should correct, for people, for example a backend that may evict data."""
+        """Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover."""
 
     def __init__(
         self,

@@ -409,7 +409,7 @@ export enum BackendKind {
   REDIS = 2,
 
   /**
-   * Redis or Valkey under Sentinel. Not sent yet.
+   * Redis or Valkey under Sentinel.
    *
    * @generated from enum value: BACKEND_KIND_REDIS_SENTINEL = 3;
    */
@@ -464,7 +464,7 @@ export enum Durability {
   AOF_ALWAYS = 3,
 
   /**
-   * The loss of the backend's machine: durability_replicas other machines have it too.
+   * The loss of the backend's machine, and a failover: durability_replicas other machines, all that may take its place, have it too.
    *
    * @generated from enum value: DURABILITY_REPLICATED = 4;
    */

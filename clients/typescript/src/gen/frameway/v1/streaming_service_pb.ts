@@ -1587,7 +1587,8 @@ export type GetServerInfoResponse = Message<"frameway.v1.GetServerInfoResponse">
   backendVersion: string;
 
   /**
-   * The durability of accepted frames, as the backend is configured now.
+   * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+   * durability without replicas, with a warning.
    *
    * @generated from field: frameway.v1.Durability durability = 15;
    */
@@ -1615,7 +1616,7 @@ export type GetServerInfoResponse = Message<"frameway.v1.GetServerInfoResponse">
   autoRegistration: boolean;
 
   /**
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    *
    * @generated from field: repeated string warnings = 19;
    */

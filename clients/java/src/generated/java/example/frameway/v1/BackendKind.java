@@ -41,7 +41,7 @@ public enum BackendKind
   BACKEND_KIND_REDIS(2),
   /**
    * <pre>
-   * Redis or Valkey under Sentinel. Not sent yet.
+   * Redis or Valkey under Sentinel.
    * </pre>
    *
    * <code>BACKEND_KIND_REDIS_SENTINEL = 3;</code>
@@ -93,7 +93,7 @@ public enum BackendKind
   public static final int BACKEND_KIND_REDIS_VALUE = 2;
   /**
    * <pre>
-   * Redis or Valkey under Sentinel. Not sent yet.
+   * Redis or Valkey under Sentinel.
    * </pre>
    *
    * <code>BACKEND_KIND_REDIS_SENTINEL = 3;</code>

@@ -49,7 +49,7 @@ public enum Durability
   DURABILITY_AOF_ALWAYS(3),
   /**
    * <pre>
-   * The loss of the backend's machine: durability_replicas other machines have it too.
+   * The loss of the backend's machine, and a failover: durability_replicas other machines, all that may take its place, have it too.
    * </pre>
    *
    * <code>DURABILITY_REPLICATED = 4;</code>
@@ -101,7 +101,7 @@ public enum Durability
   public static final int DURABILITY_AOF_ALWAYS_VALUE = 3;
   /**
    * <pre>
-   * The loss of the backend's machine: durability_replicas other machines have it too.
+   * The loss of the backend's machine, and a failover: durability_replicas other machines, all that may take its place, have it too.
    * </pre>
    *
    * <code>DURABILITY_REPLICATED = 4;</code>

@@ -646,7 +646,8 @@ private static final long serialVersionUID = 0L;
   private int durability_ = 0;
   /**
    * <pre>
-   * The durability of accepted frames, as the backend is configured now.
+   * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+   * durability without replicas, with a warning.
    * </pre>
    *
    * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -657,7 +658,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The durability of accepted frames, as the backend is configured now.
+   * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+   * durability without replicas, with a warning.
    * </pre>
    *
    * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -719,7 +721,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -731,7 +733,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -742,7 +744,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -754,7 +756,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3140,7 +3142,8 @@ private static final long serialVersionUID = 0L;
     private int durability_ = 0;
     /**
      * <pre>
-     * The durability of accepted frames, as the backend is configured now.
+     * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+     * durability without replicas, with a warning.
      * </pre>
      *
      * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -3151,7 +3154,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The durability of accepted frames, as the backend is configured now.
+     * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+     * durability without replicas, with a warning.
      * </pre>
      *
      * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -3166,7 +3170,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The durability of accepted frames, as the backend is configured now.
+     * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+     * durability without replicas, with a warning.
      * </pre>
      *
      * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -3179,7 +3184,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The durability of accepted frames, as the backend is configured now.
+     * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+     * durability without replicas, with a warning.
      * </pre>
      *
      * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -3196,7 +3202,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The durability of accepted frames, as the backend is configured now.
+     * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+     * durability without replicas, with a warning.
      * </pre>
      *
      * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -3351,7 +3358,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3364,7 +3371,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3375,7 +3382,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3387,7 +3394,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3400,7 +3407,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3419,7 +3426,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3437,7 +3444,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3455,7 +3462,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -3470,7 +3477,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Faults that an operator should correct, for people, for example a backend that may evict data.
+     * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
      * </pre>
      *
      * <code>repeated string warnings = 19 [json_name = "warnings"];</code>

@@ -348,7 +348,8 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * The durability of accepted frames, as the backend is configured now.
+   * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+   * durability without replicas, with a warning.
    * </pre>
    *
    * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -357,7 +358,8 @@ public interface GetServerInfoResponseOrBuilder extends
   int getDurabilityValue();
   /**
    * <pre>
-   * The durability of accepted frames, as the backend is configured now.
+   * The durability of accepted frames, as the backend is configured now. If only some of the replicas confirm a frame, it is the
+   * durability without replicas, with a warning.
    * </pre>
    *
    * <code>.frameway.v1.Durability durability = 15 [json_name = "durability"];</code>
@@ -397,7 +399,7 @@ public interface GetServerInfoResponseOrBuilder extends
 
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -407,7 +409,7 @@ public interface GetServerInfoResponseOrBuilder extends
       getWarningsList();
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -416,7 +418,7 @@ public interface GetServerInfoResponseOrBuilder extends
   int getWarningsCount();
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
@@ -426,7 +428,7 @@ public interface GetServerInfoResponseOrBuilder extends
   java.lang.String getWarnings(int index);
   /**
    * <pre>
-   * Faults that an operator should correct, for people, for example a backend that may evict data.
+   * Faults that an operator should correct, for people, for example a backend that may evict data or lose frames in a failover.
    * </pre>
    *
    * <code>repeated string warnings = 19 [json_name = "warnings"];</code>
