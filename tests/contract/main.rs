@@ -21,6 +21,7 @@ mod json;
 mod limits;
 mod limits_page;
 mod many_streams;
+mod reasons_page;
 mod repeats;
 mod samples;
 #[allow(dead_code, reason = "other suites use the rest of it")]

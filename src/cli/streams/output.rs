@@ -55,7 +55,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     pub(super) max_bytes_per_second: Option<ByteSize>,
 
-    /// Minimum quality that a byte budget may choose.
+    /// Minimum quality that a byte budget may choose [default: 30].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) min_quality: Option<u32>,
 

@@ -159,10 +159,14 @@ fn store(facts: &Facts, wanted: Wanted) -> Option<Finding> {
         Store::Other(layout) => Some(
             Finding::error(
                 "store",
-                format!("Redis contains \"{layout}\", but --partitions is {}", wanted.partitions.count()),
-                "set --partitions to the number of the store, or use an empty Redis or another database",
+                format!(
+                    "Redis contains \"{layout}\", which this version does not use with --partitions {}",
+                    wanted.partitions.count()
+                ),
+                "set --partitions to the number of the store; from another layout, move to an empty Redis or \
+                 another database",
             )
-            .page("docs/redis.md#keys"),
+            .page("docs/upgrade.md#another-layout"),
         ),
     }
 }

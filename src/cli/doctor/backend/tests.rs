@@ -105,7 +105,7 @@ fn a_redis_that_cannot_be_used_is_an_error() {
                 |f| f.store = Store::Other("frameway 2, xxh3_64, 64 partitions".to_owned()),
                 "store",
                 Level::Error,
-                "--partitions is 32",
+                "does not use with --partitions 32",
             ),
             (|f| f.replication.is_replica = true, "role", Level::Error, "its link to the primary is down"),
         ],
