@@ -33,7 +33,8 @@ if [ "$(uname -m)" = x86_64 ]; then need "command -v nasm" nasm nasm "assembles 
 if [ "$mode" = test ]; then
   need "command -v redis-server" redis-server redis "a real Redis"
   need "command -v redis-cli" redis-tools redis "sets up a Redis Cluster"
-  need "command -v ffmpeg" ffmpeg ffmpeg "makes and reads videos for the tests of frameway submit"
+  need "command -v ffmpeg" ffmpeg ffmpeg "makes and reads videos and looks at pixels, for the tests of the command line and the jobs"
+  need "command -v curl" curl curl "reads metrics in the scripts of examples/jobs"
   need "command -v nginx" nginx-light nginx "a proxy in front of the server"
   need "command -v chromium || command -v google-chrome || command -v chromium-browser" chromium chromium "a browser that subscribes to cameras"
   need "command -v openssl" openssl openssl "makes certificates for that proxy and for docs/security.md"

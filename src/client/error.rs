@@ -137,7 +137,8 @@ pub fn describe(status: &Status) -> String {
     }
     if let Some(info) = details.error_info() {
         text = format!("{} ({text}", without_prefix(&info.reason));
-        for (name, value) in &info.metadata {
+        // In the order of the names, so that the same error has the same text.
+        for (name, value) in info.metadata.iter().collect::<BTreeMap<_, _>>() {
             text.push_str(&format!("; {name} {}", one_line(value)));
         }
         text.push(')');

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 use super::redis::RedisServer;
 use super::server::Server;
@@ -15,6 +16,50 @@ use super::{draw, stderr, stdout};
 
 /// The maximum time of a script.
 const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Makes a temporary folder that contains pictures of three cameras, `cams/cam-01/1.jpg` and so on.
+pub(crate) fn folder_with_cameras() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for camera in ["cam-01", "cam-02", "cam-03"] {
+        let pictures = folder.path().join("cams").join(camera);
+        fs::create_dir_all(&pictures).expect("a temporary folder can be made");
+        draw(&pictures, 6);
+    }
+    folder
+}
+
+/// Prepares bash in a folder and in a process group of its own, with `frameway` on the search path
+/// and the server as its default address.
+pub(crate) fn bash(folder: &Path, server: &Server) -> Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_frameway"));
+    let programs = program.parent().expect("the program is in a folder");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("bash");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FRAMEWAY_")) {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(folder)
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("FRAMEWAY_ADDRESS", server.address())
+        .process_group(0);
+    command
+}
+
+/// Returns an interpreter of Python with the packages that the client needs, from scripts/tool.sh;
+/// `None` if it cannot be installed here.
+pub(crate) fn python() -> Option<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(root.join("scripts/tool.sh")).arg("python").output().expect("the script runs");
+    match output.status.code() {
+        Some(0) => Some(stdout(&output).trim_end().to_owned()),
+        Some(3) => {
+            println!("{}", stderr(&output));
+            None
+        }
+        code => panic!("scripts/tool.sh: {code:?}: {}", stderr(&output)),
+    }
+}
 
 /// Runs a script in a temporary folder that contains pictures of three cameras, `cams/cam-01/1.jpg`
 /// and so on, with `frameway` on the search path and the server as its default address. Returns
@@ -25,28 +70,12 @@ fn job(script: &str, server: &Server) -> String {
 
 /// The same, with further environment variables.
 fn job_with(script: &str, server: &Server, variables: &[(&str, &str)]) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for camera in ["cam-01", "cam-02", "cam-03"] {
-        let pictures = folder.path().join("cams").join(camera);
-        fs::create_dir_all(&pictures).expect("a temporary folder can be made");
-        draw(&pictures, 6);
-    }
-    let program = Path::new(env!("CARGO_BIN_EXE_frameway"));
-    let programs = program.parent().expect("the program is in a folder");
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new("bash");
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FRAMEWAY_")) {
-        command.env_remove(name);
-    }
-    let mut running = command
+    let folder = folder_with_cameras();
+    let mut running = bash(folder.path(), server)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/jobs").join(script))
-        .current_dir(folder.path())
-        .env("PATH", format!("{}:{path}", programs.display()))
-        .env("FRAMEWAY_ADDRESS", server.address())
         .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .spawn()
         .expect("bash runs");
     let deadline = Instant::now() + DEADLINE;
@@ -62,6 +91,11 @@ fn job_with(script: &str, server: &Server, variables: &[(&str, &str)]) -> String
     let (printed, said) = (stdout(&output), stderr(&output));
     assert!(output.status.success(), "{script}: {}\n{printed}\n{said}", output.status);
     printed
+}
+
+/// The last line is this one.
+fn assert_ends(printed: &str, line: &str) {
+    assert_eq!(printed.lines().last(), Some(line), "{printed}");
 }
 
 #[test]
@@ -135,4 +169,72 @@ fn the_pictures_of_a_stretch_of_time_are_erased() {
     let server = Server::start();
     let printed = job("07-erase.sh", &server);
     assert!(printed.contains("6 frames of cam-01 were erased"), "{printed}");
+}
+
+#[test]
+fn a_mask_is_proven() {
+    if !super::pictures_in::has_ffmpeg() {
+        println!("skipped: 04-mask.sh needs ffmpeg to look at pixels");
+        return;
+    }
+    let server = Server::start();
+    let printed = job("04-mask.sh", &server);
+    assert_ends(&printed, "18 pictures are black behind the mask; 6 frames without it are erased");
+}
+
+#[test]
+fn a_budget_of_bytes_holds() {
+    let server = Server::start();
+    let printed = job("05-bandwidth.sh", &server);
+    let last = printed.lines().last().unwrap_or_default();
+    let numbers: Vec<u32> = last.split([' ', ';']).filter_map(|word| word.parse().ok()).collect();
+    let [2, held, free, flagged, 32] = numbers[..] else { panic!("{printed}") };
+    assert!(last.starts_with("2 Mbit/s held: ") && held <= 2_050 && free > 2_400 && flagged > 0, "{printed}");
+}
+
+#[test]
+fn a_server_has_the_settings_of_the_plan() {
+    let server = Server::start();
+    let printed = job("09-plan.sh", &server);
+    let last = printed.lines().last().unwrap_or_default();
+    assert!(last.starts_with("the plan's server keeps all 90 frames: "), "{printed}");
+}
+
+#[test]
+fn a_consumer_in_python_handles_every_frame_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Some(python) = python() else {
+        println!("skipped: 10-python-consumer.sh needs Python with the packages of the client");
+        return;
+    };
+    let client = root.join("clients/python/src");
+    let server = Server::start();
+    let variables =
+        [("PYTHON", python.as_str()), ("PYTHONPATH", client.to_str().expect("UTF-8")), ("LC_ALL", "C.UTF-8")];
+    let printed = job_with("10-python-consumer.sh", &server, &variables);
+    assert_ends(&printed, "all 54 frames were handled once, although the consumer was killed twice");
+}
+
+#[test]
+fn a_production_server_loses_nothing() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: 11-production.sh needs curl to read the metrics");
+        return;
+    }
+    let server = Server::start();
+    let printed = job("11-production.sh", &server);
+    assert!(printed.contains("\nSERVING\n") && printed.contains("\ndrained\n"), "{printed}");
+    assert!(printed.contains("frameway_store_frames_total"), "{printed}");
+    assert_ends(
+        &printed,
+        "all 144 of 144 frames are recorded, through a drain, a crash and an outage of Redis",
+    );
+}
+
+#[test]
+fn a_consumer_sees_one_site() {
+    let server = Server::start();
+    let printed = job("12-one-site.sh", &server);
+    assert_eq!(printed.matches("PERMISSION_DENIED").count(), 6, "{printed}");
+    assert_ends(&printed, "the consumers of site A have 18 pictures of it, and 0 of site B");
 }

@@ -1,24 +1,28 @@
 //! `frameway look`.
 
 mod sheet;
+mod terminal;
 
-use std::path::PathBuf;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
+use ratatui::crossterm::terminal::window_size;
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::connect::ConnectArgs;
 use super::streams::{SelectArgs, last_failure, state};
 use crate::client::{Client, Latest};
-use crate::console::output::{print, print_json, short, since, span, write_whole};
+use crate::console::output::{print, short, since, span, write_whole};
 use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 use crate::shutdown;
 use sheet::{Format, Shown};
+use terminal::{Protocol, Window};
 
 /// The maximum number of streams on a sheet.
 const MAX_STREAMS: usize = 200;
@@ -28,9 +32,16 @@ const MAX_FAILURES: usize = 20;
 const MIN_EVERY: Duration = Duration::from_millis(10);
 /// The quality of the pictures that the server makes for a sheet.
 const RENDITION_QUALITY: u32 = 80;
+/// The file of a sheet that nobody named.
+const DEFAULT_FILE: &str = "frameway-look.jpg";
+/// Clears the screen, with the pictures on it.
+const CLEAR: &str = "\x1b[2J\x1b[H";
 
-/// Write a contact sheet: the newest picture of each stream, with its age and the state of the
+/// Show a contact sheet: the newest picture of each stream, with its age and the state of the
 /// stream.
+///
+/// Terminals that can show pictures (kitty, Ghostty, iTerm2, WezTerm, mintty) show the sheet;
+/// otherwise it is written to frameway-look.jpg.
 ///
 /// Below each picture are the stream's id and state, its display name, the age and the sequence of
 /// the picture, and the reason if the stream is stalled or its frames fail.
@@ -40,16 +51,23 @@ Examples:
   frameway look
   frameway look 'cam-*' --output gate.png --columns 3
   frameway look --labelled site=north --watch --every 1s
-  frameway look --filter 'NOT status.state = STREAM_STATE_LIVE'")]
+  frameway look --filter 'NOT status.state = STREAM_STATE_LIVE'
+  frameway look --inline=kitty")]
 pub(super) struct LookArgs {
     #[command(flatten)]
     select: SelectArgs,
 
-    /// The file to write; its extension says the format: .jpg, .jpeg or .png.
-    #[arg(long, short, value_name = "FILE", default_value = "frameway-look.jpg")]
-    output: PathBuf,
+    /// The file to write, instead of showing the sheet in the terminal; its extension says the
+    /// format: .jpg, .jpeg or .png.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
 
-    /// Write the sheet again and again until Ctrl-C. A viewer never sees a part of a file.
+    /// Show the sheet in the terminal, also where the terminal is not known to show pictures, or
+    /// through a pipe; without PROTOCOL as the terminal is known to, else with kitty's protocol.
+    #[arg(long, value_name = "PROTOCOL", num_args = 0..=1, require_equals = true, conflicts_with = "output")]
+    inline: Option<Option<Protocol>>,
+
+    /// Show or write the sheet again and again until Ctrl-C. A viewer never sees a part of a file.
     #[arg(long)]
     watch: bool,
 
@@ -68,8 +86,8 @@ pub(super) struct LookArgs {
     #[command(flatten)]
     connect: ConnectArgs,
 
-    /// Print one JSON object about the sheet.
-    #[arg(long)]
+    /// Write the sheet to the file and print one JSON object about it.
+    #[arg(long, conflicts_with = "inline")]
     json: bool,
 }
 
@@ -78,52 +96,49 @@ fn every(text: &str) -> Result<Duration, String> {
     if every < MIN_EVERY { Err("must be 10ms or more".to_owned()) } else { Ok(every) }
 }
 
-/// What a sheet shows.
-#[derive(Debug)]
-struct Written {
-    streams: usize,
-    with_picture: usize,
-    /// The selected streams that are not on it.
-    left_out: usize,
+/// Where a sheet goes.
+#[derive(Debug, Clone, Copy)]
+enum Target<'a> {
+    File(&'a Path, Format),
+    Terminal(Protocol),
 }
 
-impl Written {
-    fn print(&self, args: &LookArgs) {
-        let Self { streams, with_picture, left_out } = self;
-        let file = args.output.display();
-        if args.json {
-            return print_json(&json!({
-                "file": file.to_string(),
-                "streams": streams,
-                "with_picture": with_picture,
-                "left_out": left_out,
-            }));
-        }
-        let rest = match left_out {
-            0 => String::new(),
-            rest => format!("; {rest} more are not on it: select some by id, --labelled or --filter"),
+impl LookArgs {
+    fn target(&self) -> Result<Target<'_>, Failure> {
+        let known = || Protocol::of(|name| std::env::var(name).ok());
+        let file = match (&self.output, self.inline) {
+            (Some(file), _) => file,
+            (None, Some(protocol)) => {
+                return Ok(Target::Terminal(protocol.or_else(known).unwrap_or(Protocol::Kitty)));
+            }
+            (None, None) => match known().filter(|_| !self.json && std::io::stdout().is_terminal()) {
+                Some(protocol) => return Ok(Target::Terminal(protocol)),
+                None => Path::new(DEFAULT_FILE),
+            },
         };
-        print(&format!("{file}: {streams} streams, {with_picture} with a picture{rest}\n"));
+        let unknown = || {
+            let file = file.display();
+            Failure::Usage(anyhow!("--output {file}: the name must end with .jpg, .jpeg or .png"))
+        };
+        Format::of(file).map(|format| Target::File(file, format)).ok_or_else(unknown)
     }
 }
 
-/// Writes one sheet, or with `--watch` one after the other.
+/// Shows or writes one sheet, or with `--watch` one after the other.
 pub(super) async fn run(args: LookArgs) -> Result<(), Failure> {
-    let Some(format) = Format::of(&args.output) else {
-        let file = args.output.display();
-        return Err(Failure::Usage(anyhow!("--output {file}: the name must end with .jpg, .jpeg or .png")));
-    };
+    let target = args.target()?;
+    let is_shown = matches!(target, Target::Terminal(_));
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let client = args.connect.connect().await?;
     let mut complaint = String::new();
     let mut is_first = true;
     loop {
-        let Some(written) = stop.run_until_cancelled(Box::pin(write(&args, &client, format))).await else {
+        let Some(written) = stop.run_until_cancelled(Box::pin(sheet(&args, &client, target))).await else {
             return Ok(());
         };
         match written {
-            Ok(sheet) if is_first || !complaint.is_empty() => {
-                sheet.print(&args);
+            Ok(text) if is_shown || is_first || !complaint.is_empty() => {
+                print(&text);
                 complaint.clear();
             }
             Ok(_) => {}
@@ -144,8 +159,8 @@ pub(super) async fn run(args: LookArgs) -> Result<(), Failure> {
     }
 }
 
-/// Writes one sheet, and returns what it shows.
-async fn write(args: &LookArgs, client: &Client, format: Format) -> Result<Written, Failure> {
+/// Makes one sheet, writes it if it goes to a file, and returns what is to be printed.
+async fn sheet(args: &LookArgs, client: &Client, target: Target<'_>) -> Result<String, Failure> {
     let (shown, all) = read(args, client).await?;
     if shown.is_empty() {
         return Err(Failure::Failed(anyhow!("no streams; add one: frameway streams register ID")));
@@ -154,10 +169,41 @@ async fn write(args: &LookArgs, client: &Client, format: Format) -> Result<Writt
     let pictures = shown.iter().filter(|one| one.picture.is_some()).count();
     let columns = args.columns.unwrap_or_else(|| (count as f64).sqrt().ceil().min(8.0) as u32);
     let width = args.width;
+    let format = match target {
+        Target::File(_, format) => format,
+        Target::Terminal(_) => Format::Png,
+    };
     let sheet = tokio::task::spawn_blocking(move || sheet::draw(&shown, columns, width, format)).await;
     let sheet = sheet.map_err(|error| Failure::Failed(error.into()))?.map_err(Failure::Usage)?;
-    write_whole(&args.output, &sheet).map_err(Failure::Usage)?;
-    Ok(Written { streams: count, with_picture: pictures, left_out: all - count })
+    let left_out = all - count;
+    let rest = match left_out {
+        0 => String::new(),
+        rest => format!("; {rest} more are not on it: select some by id, --labelled or --filter"),
+    };
+    let summary = format!("{count} streams, {pictures} with a picture{rest}\n");
+    match target {
+        Target::File(file, _) => {
+            write_whole(file, &sheet.data).map_err(Failure::Usage)?;
+            if args.json {
+                let file = file.display().to_string();
+                let about =
+                    json!({"file": file, "streams": count, "with_picture": pictures, "left_out": left_out});
+                return Ok(format!("{about}\n"));
+            }
+            Ok(format!("{}: {summary}", file.display()))
+        }
+        Target::Terminal(protocol) => {
+            let clear = if args.watch { CLEAR } else { "" };
+            let shown = protocol.sequence(&sheet.data, window().columns_for(sheet.width));
+            Ok(format!("{clear}{shown}{summary}"))
+        }
+    }
+}
+
+/// Returns the size of the terminal's window, if there is one.
+fn window() -> Window {
+    let size = if std::io::stdout().is_terminal() { window_size().ok() } else { None };
+    size.map_or_else(Window::default, |size| Window { columns: size.columns, width_pixels: size.width })
 }
 
 /// Reads the streams for a sheet, and the number of all that are selected.

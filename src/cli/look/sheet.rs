@@ -36,11 +36,19 @@ pub(super) struct Shown {
     pub(super) picture: Option<Bytes>,
 }
 
+/// An encoded sheet.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    pub(super) data: Bytes,
+    /// Its width in pixels.
+    pub(super) width: u32,
+}
+
 /// Draws the sheet and encodes it.
 ///
 /// # Errors
 /// The sheet would be larger than a picture may be.
-pub(super) fn draw(shown: &[Shown], columns: u32, width: u32, format: Format) -> anyhow::Result<Bytes> {
+pub(super) fn draw(shown: &[Shown], columns: u32, width: u32, format: Format) -> anyhow::Result<Sheet> {
     let mut codec = Codec::new(Limits::default());
     // A picture that cannot be decoded, for example of a relayed stream, leaves its tile empty.
     let mut decode = |data: &Bytes| codec.decode(&SourcePicture::encoded(data)?).ok();
@@ -51,10 +59,11 @@ pub(super) fn draw(shown: &[Shown], columns: u32, width: u32, format: Format) ->
     };
     let tiles: Vec<Tile<'_>> = shown.iter().zip(decoded.iter().map(Option::as_ref)).map(tile).collect();
     let sheet = codec.contact_sheet(&tiles, columns, width)?;
-    Ok(match format {
+    let data = match format {
         Format::Jpeg => codec.encode_canvas(&sheet, DEFAULT_JPEG_QUALITY)?,
         Format::Png => codec.encode_canvas_as_png(&sheet)?,
-    })
+    };
+    Ok(Sheet { data, width: sheet.width() })
 }
 
 #[cfg(test)]
