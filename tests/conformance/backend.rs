@@ -48,7 +48,7 @@ pub(crate) struct Store {
 }
 
 enum Server {
-    Alone(RedisServer),
+    Alone(Box<RedisServer>),
     BehindSentinel(Topology),
 }
 
@@ -111,7 +111,7 @@ impl Backend {
             }
             Self::Redis => {
                 let server = match std::env::var_os(ON_SENTINEL) {
-                    None => Server::Alone(RedisServer::start()),
+                    None => Server::Alone(Box::new(RedisServer::start())),
                     Some(_) => Server::BehindSentinel(Topology::start_small()),
                 };
                 let config = RedisConfig {
