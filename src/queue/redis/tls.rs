@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::target::RedisSecurity;
+use super::peer::RedisSecurity;
 
 /// The settings of TLS.
 pub(super) type Settings = Arc<ClientConfig>;

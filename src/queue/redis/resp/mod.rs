@@ -29,7 +29,7 @@ pub(super) use self::hints::explained;
 use self::replies::Replies;
 pub(super) use self::request::Request;
 pub(super) use self::subscription::Subscription;
-use super::target::Peer;
+use super::peer::Peer;
 
 /// The maximum number of requests that wait to be written; each may contain many pictures.
 const WAITING_REQUESTS: usize = 8;
@@ -92,7 +92,7 @@ impl RespConnection {
         let (read, write) = stream::open(peer, deadline).await?;
         let connection = Self::over(read, write, answer_timeout, ended);
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let answers = timeout_at(deadline, connection.ask(peer.log_in())).await.map_err(late)??;
+        let answers = timeout_at(deadline, connection.ask(Request::log_in(peer))).await.map_err(late)??;
         answers.into_iter().try_for_each(|answer| answer.map(drop))?;
         Ok(connection)
     }

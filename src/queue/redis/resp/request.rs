@@ -2,6 +2,7 @@ use bytes::Bytes;
 use redis::{Cmd, Pipeline};
 
 use crate::queue::redis::keys::Keys;
+use crate::queue::redis::peer::{Login, Peer};
 use crate::queue::{UPLOAD_TTL, Upload};
 
 /// The size below which copying bytes costs less than writing them as a separate part.
@@ -17,6 +18,22 @@ pub(in crate::queue::redis) struct Request {
 }
 
 impl Request {
+    /// Returns the commands that log in and select the database.
+    pub(super) fn log_in(peer: &Peer) -> Self {
+        let mut request = Self::default();
+        if let Some(Login { user, password }) = &peer.login {
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(user).arg(password);
+            request.add(&auth);
+        }
+        if peer.database != 0 {
+            let mut select = redis::cmd("SELECT");
+            select.arg(peer.database);
+            request.add(&select);
+        }
+        request
+    }
+
     /// Adds a command.
     pub(in crate::queue::redis) fn add(&mut self, command: &Cmd) {
         command.write_packed_command(&mut self.tail);

@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
 use super::hints;
-use crate::queue::redis::target::Peer;
+use crate::queue::redis::peer::Peer;
 use crate::queue::redis::tls;
 
 /// The time after which a dead peer is noticed, even if no reset arrives.

@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use super::replies::Replies;
 use super::request::Request;
 use super::stream::{self, Reading, Writing};
+use crate::queue::redis::peer::Peer;
 use crate::queue::redis::reply;
-use crate::queue::redis::target::Peer;
 
 /// A connection that receives the messages of some channels.
 pub(in crate::queue::redis) struct Subscription {
@@ -29,7 +29,7 @@ impl Subscription {
     ) -> RedisResult<Self> {
         let opening = async {
             let (read, mut write) = stream::open(peer, deadline).await?;
-            let mut request: Request = peer.log_in();
+            let mut request = Request::log_in(peer);
             for channel in channels {
                 // One command for each channel has one answer for each.
                 let mut subscribe = redis::cmd("SUBSCRIBE");

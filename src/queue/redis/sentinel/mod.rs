@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use self::ask::View;
 pub(crate) use self::survey::{KnownReplica, Opinion, Survey};
 pub(super) use self::watch::Watch;
+use super::peer::{Login, Peer, RedisSecurity, read_password};
 use super::reply::{self, Info};
 use super::resp::{Request, RespConnection};
-use super::target::{Login, Peer, RedisSecurity, read_password};
 use super::tls;
 use super::url::Address;
 
