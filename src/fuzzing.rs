@@ -15,8 +15,8 @@ use crate::domain::{
 };
 use crate::hub::WatchToken;
 use crate::picture::{
-    Canvas, Codec, DecodeError, Limits, Metadata, Mjpeg, Orientation, PreservedMetadata, SourcePicture,
-    TranscodeRequest, fit, probe, stripped,
+    Canvas, Codec, DecodeError, Huffman, Limits, Metadata, Mjpeg, Orientation, PreservedMetadata,
+    SourcePicture, TranscodeRequest, fit, probe, stripped,
 };
 use crate::{grpc, queue};
 
@@ -133,19 +133,26 @@ fn transcode(data: &[u8]) {
     let Ok(info) = probe(&source, &limits) else { return };
     let luma = fit(info.width, info.height, 40);
     let request = TranscodeRequest {
+        huffman: Huffman::Stream(None),
         quality: Some(1 + choice % 100),
         chroma: ChromaSubsampling::Auto,
         luma: (luma.0 as usize, luma.1 as usize),
         thumbnail: (choice < 128).then(|| fit(info.width, info.height, 1 + u32::from(choice) / 8)),
     };
-    let Some(made) = codec.transcode(&source, &request) else { return };
+    let Some(first) = codec.transcode(&source, &request) else { return };
+    // With tables that fit the picture itself.
+    let made = codec
+        .transcode(&source, &TranscodeRequest { huffman: Huffman::Stream(first.codes.as_ref()), ..request });
+    let made = made.unwrap_or_else(|| panic!("refused with other tables"));
     let size = Ok((info.width, info.height));
     let size_of = |codec: &mut Codec, data: &[u8]| match SourcePicture::encoded(data) {
         Some(source) => codec.decode(&source).map(|planes| (planes.width(), planes.height())),
         None => Err(DecodeError::UnknownFormat),
     };
     assert_eq!(size_of(&mut codec, data), size, "accepted");
-    assert_eq!(size_of(&mut codec, &made.jpeg.unwrap_or_default()), size, "written");
+    for jpeg in [first.jpeg, made.jpeg] {
+        assert_eq!(size_of(&mut codec, &jpeg.unwrap_or_default()), size, "written");
+    }
     assert_eq!(made.luma.len(), request.luma.0 * request.luma.1);
 }
 

@@ -89,12 +89,17 @@ impl Measured {
         self.cpu.all() / self.frames.max(1) as f64
     }
 
-    /// Fails if frames were lost, because the figures are not valid then.
+    /// Fails if frames were lost.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        match self.lost {
-            0 => Ok(()),
-            lost => Err(failed(format!("{lost} frames were lost, or delivered twice or out of order"))),
-        }
+        check_lost(self.lost)
+    }
+}
+
+/// Fails if frames were lost, because the figures are not valid then.
+pub(super) fn check_lost(lost: u64) -> Result<(), Failure> {
+    match lost {
+        0 => Ok(()),
+        lost => Err(failed(format!("{lost} frames were lost, or delivered twice or out of order"))),
     }
 }
 

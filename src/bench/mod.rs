@@ -2,17 +2,20 @@
 
 mod bare;
 mod ceiling;
+mod cpu;
 mod fairness;
 mod fanout;
 mod latency;
 mod load;
 mod machine;
+mod peers;
 mod pipeline;
 mod processes;
 pub(crate) mod quick;
 mod redis;
 mod relay;
 mod report;
+mod rounds;
 mod scale;
 
 use std::process::ExitCode;
@@ -52,6 +55,7 @@ Examples:
   frameway-bench fanout --subscribers 200
   frameway-bench scale --cameras 1,10,100,1000
   frameway-bench fairness --seconds 20
+  frameway-bench peers --source dense-1080p.jpg --redis-url redis://localhost:6379/0
 
 The Redis should be one that nothing else uses: its processor time is counted. The benchmark's streams are removed at the
 end, unless it is interrupted."
@@ -69,6 +73,7 @@ enum Benchmark {
     Fanout(fanout::FanoutArgs),
     Scale(scale::ScaleArgs),
     Fairness(fairness::FairnessArgs),
+    Peers(peers::PeersArgs),
     #[command(hide = true)]
     Bare(bare::BareArgs),
 }
@@ -103,7 +108,7 @@ struct CommonArgs {
     #[arg(long, value_name = "FILE")]
     server_config: Option<String>,
 
-    /// Duration of the measurement, after a short warm-up.
+    /// Duration of the measurement, or of each round, after a short warm-up.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
 
@@ -202,6 +207,7 @@ async fn run_one(args: Bench) -> Result<(), Failure> {
             Benchmark::Fanout(args) => fanout::run(args).await,
             Benchmark::Scale(args) => scale::run(args).await,
             Benchmark::Fairness(args) => fairness::run(args).await,
+            Benchmark::Peers(args) => peers::run(args).await,
             Benchmark::Bare(args) => bare::run(args).await,
         }
     };

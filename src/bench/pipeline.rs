@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::ceiling::Ceiling;
-use super::load::{KEPT_FRAMES, Load, Measured};
+use super::load::{KEPT_FRAMES, Load, Measured, check_lost};
 use super::report::Report;
+use super::rounds::RoundsArgs;
 use super::{CommonArgs, machine, mean_bytes};
 use crate::cli::Reencode;
 use crate::console::Failure;
@@ -13,9 +14,12 @@ use crate::pb::v1 as pb;
 /// Measure the frames per second that pass through the whole service: from cameras that submit as
 /// fast as possible, through gRPC, queue and worker, to a subscriber.
 ///
-/// `efficiency` is the frames per second as a share of `ceiling_fps`: the frames per second of all
-/// cores if each decoded and encoded these pictures as fast as one core does alone. A JPEG that is
-/// transcoded costs less than that: then `efficiency` may exceed 1, and `cpu_ms_other` be below 0.
+/// The limits are processor times of one thread: `codec_ms` of decoding and encoding these pictures,
+/// `picture_ms` of what the worker does with them, which is less for a JPEG that is transcoded.
+/// `cpu_ratio_to_codec` compares the processor time of the whole service with `codec_ms`, so other
+/// programs on the machine hardly change it. `efficiency` is the frames per second as a share of
+/// `ceiling_fps`: the frames per second of all cores if they only decoded and encoded. It exceeds 1
+/// for JPEGs that are transcoded.
 ///
 /// With --tls-cert or --access-file, it measures without them, too.
 #[derive(Debug, Args)]
@@ -29,6 +33,9 @@ Examples:
 pub(super) struct PipelineArgs {
     #[command(flatten)]
     common: CommonArgs,
+
+    #[command(flatten)]
+    rounds: RoundsArgs,
 
     /// Number of cameras.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -48,9 +55,8 @@ pub(super) struct PipelineArgs {
 }
 
 pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
-    let PipelineArgs { common, cameras, in_flight, reencode, quality } = args;
+    let PipelineArgs { common, rounds, cameras, in_flight, reencode, quality } = args;
     let pictures = common.pictures().await?;
-    let first = Ceiling::measure(&pictures, quality).await?;
     let load = Load {
         cameras: cameras as usize,
         pictures: pictures.clone(),
@@ -63,8 +69,6 @@ pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
             ..Default::default()
         },
     };
-    let (measured, plaintext) = load.beside_plaintext(&common).await?;
-    let ceiling = first.mean(Ceiling::measure(&pictures, quality).await?);
     let held = Held {
         in_flight: in_flight as usize,
         // With the embedded queue, kept frames are in the server's memory.
@@ -72,17 +76,24 @@ pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
         cameras: cameras as usize,
         picture_bytes: mean_bytes(&pictures),
     };
-    let mut report = report(&measured, ceiling, &held, reencode);
-    if let Some(plaintext) = &plaintext {
-        let cpu = plaintext.cpu_ms_per_frame();
-        report
-            .number("plaintext_fps", plaintext.fps(), "without TLS and authentication")
-            .number("fps_ratio_to_plaintext", measured.fps() / plaintext.fps(), "")
-            .number("plaintext_cpu_ms_per_frame", cpu, "without TLS and authentication")
-            .number("cpu_ratio_to_plaintext", measured.cpu_ms_per_frame() / cpu, "");
-    }
+    let round = async || {
+        let first = Ceiling::measure(&pictures, quality).await?;
+        let (measured, plaintext) = load.beside_plaintext(&common).await?;
+        let ceiling = first.mean(Ceiling::measure(&pictures, quality).await?);
+        let mut report = report(&measured, ceiling, &held, reencode);
+        if let Some(plaintext) = &plaintext {
+            let cpu = plaintext.cpu_ms_per_frame();
+            report
+                .number("plaintext_fps", plaintext.fps(), "without TLS and authentication")
+                .number("fps_ratio_to_plaintext", measured.fps() / plaintext.fps(), "")
+                .number("plaintext_cpu_ms_per_frame", cpu, "without TLS and authentication")
+                .number("cpu_ratio_to_plaintext", measured.cpu_ms_per_frame() / cpu, "");
+        }
+        Ok((report, measured.lost))
+    };
+    let (report, lost) = rounds.run(round).await?;
     report.print("pipeline", common.json);
-    measured.check()
+    check_lost(lost)
 }
 
 /// The number of frames and streams that a server holds in memory.
@@ -105,21 +116,25 @@ impl Held {
 fn report(measured: &Measured, ceiling: Ceiling, held: &Held, reencode: Reencode) -> Report {
     let cores = machine::cores();
     let frames = measured.frames.max(1) as f64;
-    let (codec, analysis) = (ceiling.codec_ms, ceiling.analysis_ms);
+    let Ceiling { codec_ms: codec, analysis_ms: analysis, picture_ms: picture } = ceiling;
     let cpu = measured.cpu_ms_per_frame();
     let mut report = Report::default();
     report
         .number("fps", measured.fps(), "frames per second, delivered")
-        .number("codec_ms", codec, "decoding to planes and encoding from planes, one thread")
+        .number(
+            "codec_ms",
+            codec,
+            "decoding to planes and encoding from planes, processor time of one thread",
+        )
         .number("analysis_ms", analysis, "all measures, one thread")
+        .number("picture_ms", picture, "picture and measures as the worker makes them, one thread")
         .number("ceiling_fps", ceiling.fps(cores), "cores x 1000 / codec_ms");
     // If pictures are not always encoded, the ceiling does not apply.
     if reencode == Reencode::Always {
-        report.number("efficiency", measured.fps() / ceiling.fps(cores), "fps / ceiling_fps").number(
-            "cpu_ms_other",
-            cpu - codec - analysis,
-            "processor time per frame, neither codec nor measures",
-        );
+        report
+            .number("efficiency", measured.fps() / ceiling.fps(cores), "fps / ceiling_fps")
+            .number("cpu_ratio_to_codec", cpu / codec, "cpu_ms_per_frame / codec_ms")
+            .number("cpu_ms_other", cpu - picture, "cpu_ms_per_frame without picture_ms");
     }
     report
         .figure("lost", measured.lost, "frames that were lost, delivered twice or out of order")

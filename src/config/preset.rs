@@ -12,7 +12,7 @@ pub enum Preset {
     HighThroughput,
     /// Less time until other workers take over from one that crashed, and no thumbnails.
     LowLatency,
-    /// Fewer bytes per frame: coarser and smaller pictures.
+    /// Fewer bytes per frame: coarser and smaller pictures, with Huffman tables of their stream.
     LowBandwidth,
     /// Less memory for frames that wait or are kept.
     LowMemory,
@@ -24,7 +24,9 @@ impl Preset {
         match self {
             Self::HighThroughput => &[("default_thumbnail_size", "0")],
             Self::LowLatency => &[("lease_term", "1s"), ("default_thumbnail_size", "0")],
-            Self::LowBandwidth => &[("default_quality", "60"), ("default_max_side", "1280")],
+            Self::LowBandwidth => {
+                &[("default_quality", "60"), ("default_max_side", "1280"), ("default_huffman", "stream")]
+            }
             Self::LowMemory => &[("memory_budget", "256MiB")],
         }
     }

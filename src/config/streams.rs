@@ -1,11 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::limits::THUMBNAIL_SIZES;
-use crate::domain::{OutputPolicy, StreamPolicies};
+use crate::domain::{HuffmanTables, OutputPolicy, StreamPolicies};
 
 /// The defaults of streams. All servers and workers of a store should have the same.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -28,6 +28,21 @@ pub struct StreamArgs {
     #[arg(long, env = "FRAMEWAY_DEFAULT_THUMBNAIL_SIZE", value_name = "N",
           default_value_t = ThumbnailSide(OutputPolicy::default().thumbnail_size))]
     pub default_thumbnail_size: ThumbnailSide,
+
+    /// Huffman tables of processed JPEG pictures in streams that set none. Tables of the stream take
+    /// fewer bytes; with the standard ones, the same picture always becomes the same bytes. All
+    /// servers and workers of a Redis should have the same.
+    #[arg(long, env = "FRAMEWAY_DEFAULT_HUFFMAN", value_name = "TABLES", value_enum, default_value_t = Huffman::Standard)]
+    pub default_huffman: Huffman,
+}
+
+/// The Huffman tables of JPEG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum Huffman {
+    /// Those that almost all encoders use.
+    Standard,
+    /// Those that fit the pictures of the stream.
+    Stream,
 }
 
 /// The longer side of a thumbnail in pixels; 0 = no thumbnail.
@@ -60,6 +75,10 @@ impl StreamArgs {
         (output.rendition.max_width, output.rendition.max_height) =
             (self.default_max_side, self.default_max_side);
         output.thumbnail_size = self.default_thumbnail_size.0;
+        output.huffman = match self.default_huffman {
+            Huffman::Standard => HuffmanTables::Standard,
+            Huffman::Stream => HuffmanTables::Stream,
+        };
         policies
     }
 }

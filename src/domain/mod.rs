@@ -52,7 +52,8 @@ pub use picture::{ColorMatrix, ColorRange, PictureFormat, RawColors};
 pub use polygon::{NormalizedPoint, Polygon, PolygonError};
 pub use position::{Cursor, StartPosition};
 pub use rendition::{
-    AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
+    AdaptiveQuality, ChromaSubsampling, HuffmanTables, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode,
+    Rendition,
 };
 pub use roi::{Roi, RoiKind};
 pub use scope::Scope;

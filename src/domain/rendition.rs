@@ -69,6 +69,16 @@ pub enum ChromaSubsampling {
     S444,
 }
 
+/// The Huffman tables of a JPEG that is encoded. They change its size, and never its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum HuffmanTables {
+    /// The tables that almost all encoders use: the same picture always becomes the same bytes.
+    #[default]
+    Standard,
+    /// Tables that fit the pictures of the stream.
+    Stream,
+}
+
 /// The condition for encoding a picture again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ReencodeMode {
@@ -126,6 +136,8 @@ pub struct OutputPolicy {
     pub keep_unmasked_original: bool,
     /// The chroma subsampling of the processed picture, if it is a JPEG.
     pub chroma: ChromaSubsampling,
+    /// The Huffman tables of the processed picture, if it is a JPEG.
+    pub huffman: HuffmanTables,
 }
 
 impl OutputPolicy {
@@ -148,6 +160,7 @@ impl Default for OutputPolicy {
             keep_metadata: false,
             keep_unmasked_original: false,
             chroma: ChromaSubsampling::Auto,
+            huffman: HuffmanTables::Standard,
         }
     }
 }

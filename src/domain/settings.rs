@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    AdaptiveQuality, ChromaSubsampling, ClockAction, ClockPolicy, Location, OutputFormat, OutputPolicy,
-    PrincipalName, PrivacyMask, QueuePolicy, ReencodeMode, Rendition, RetentionPolicy, Roi, StallTimeout,
-    ValidationPolicy,
+    AdaptiveQuality, ChromaSubsampling, ClockAction, ClockPolicy, HuffmanTables, Location, OutputFormat,
+    OutputPolicy, PrincipalName, PrivacyMask, QueuePolicy, ReencodeMode, Rendition, RetentionPolicy, Roi,
+    StallTimeout, ValidationPolicy,
 };
 
 /// The requested bounds of the kept output of a stream; `None` = the default.
@@ -212,6 +212,8 @@ pub struct OutputSettings {
     pub keep_unmasked_original: bool,
     /// The chroma subsampling of the processed picture, if it is a JPEG.
     pub chroma: Option<ChromaSubsampling>,
+    /// The Huffman tables of the processed picture, if it is a JPEG.
+    pub huffman: Option<HuffmanTables>,
 }
 
 impl OutputSettings {
@@ -243,6 +245,7 @@ impl OutputSettings {
             keep_metadata: self.keep_metadata,
             keep_unmasked_original: self.keep_unmasked_original,
             chroma: self.chroma.unwrap_or(defaults.chroma),
+            huffman: self.huffman.unwrap_or(defaults.huffman),
         }
     }
 }
@@ -259,6 +262,7 @@ impl From<OutputPolicy> for OutputSettings {
             keep_metadata,
             keep_unmasked_original,
             chroma,
+            huffman,
         } = policy;
         let bound = |side: u32| Some(side).filter(|&side| side > 0);
         let (format, lossless) = match format {
@@ -280,6 +284,7 @@ impl From<OutputPolicy> for OutputSettings {
             keep_metadata,
             keep_unmasked_original,
             chroma: Some(chroma),
+            huffman: Some(huffman),
         }
     }
 }
@@ -423,6 +428,7 @@ mod tests {
                 keep_metadata: true,
                 keep_unmasked_original: true,
                 chroma: ChromaSubsampling::S422,
+                huffman: HuffmanTables::Stream,
             },
             clock: ClockPolicy { tolerance: Duration::from_secs(2), action: ClockAction::Ignore },
             validation: ValidationPolicy {

@@ -67,6 +67,7 @@ pub use preserved_metadata::PreservedMetadata;
 pub use probe::{PictureInfo, probe, size_of, sniff};
 pub use resize::{fit, fit_within};
 pub use sheet::Tile;
+pub use transcode::{Huffman, HuffmanCodes};
 pub use transcoded::{TranscodeRequest, TranscodedPicture};
 
 /// The default JPEG quality of processed pictures.

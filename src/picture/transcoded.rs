@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 
 use super::planes::VisibleArea;
-use super::transcode::{Order, PlaneOrder, Transcoded, Transcoder};
+use super::transcode::{Huffman, HuffmanCodes, Order, PlaneOrder, Transcoded, Transcoder};
 use super::{Codec, EncodeError, Planes, SourcePicture, Subsampling, jpeg, probe};
 use crate::domain::ChromaSubsampling;
 use crate::domain::picture::PictureFormat;
 
 /// The results that are wanted from a JPEG.
 #[derive(Debug, Clone, Copy)]
-pub struct TranscodeRequest {
+pub struct TranscodeRequest<'a> {
     /// The quality of a new JPEG of the same size, 1..=100; `None` = none is made.
     pub quality: Option<u8>,
     /// The chroma subsampling of the new JPEG.
@@ -21,6 +21,8 @@ pub struct TranscodeRequest {
     pub luma: (usize, usize),
     /// The width and height of a thumbnail; `None` = none is made.
     pub thumbnail: Option<(u32, u32)>,
+    /// The Huffman codes of the new JPEG.
+    pub huffman: Huffman<'a>,
 }
 
 /// The results of transcoding a JPEG.
@@ -34,6 +36,9 @@ pub struct TranscodedPicture {
     /// The mean of (|Cb - 128| + |Cr - 128|) / 2 over the means of blocks of 8 x 8 chroma samples;
     /// `None` for a grey picture.
     pub chroma_strength: Option<f64>,
+    /// Codes that fit the new JPEG, for the next picture of its stream; `None` for one with standard
+    /// codes.
+    pub codes: Option<HuffmanCodes>,
     /// The planes from which the thumbnail is encoded.
     thumbnail: Option<Planes>,
 }
@@ -49,14 +54,30 @@ impl Codec {
     pub fn transcode(
         &mut self,
         source: &SourcePicture<'_>,
-        request: &TranscodeRequest,
+        request: &TranscodeRequest<'_>,
     ) -> Option<TranscodedPicture> {
+        self.transcoding(|codec, transcoder| codec.transcode_with(transcoder, source, request))
+    }
+
+    /// Gives a JPEG of this codec other Huffman codes. Its pixels stay the same. Returns it with codes
+    /// that fit it, for the next picture of its stream. A JPEG of a kind that cannot be transcoded
+    /// stays as it is.
+    pub fn recode(&mut self, jpeg: Bytes, huffman: Huffman<'_>) -> (Bytes, Option<HuffmanCodes>) {
+        if matches!(huffman, Huffman::Standard) {
+            return (jpeg, None);
+        }
+        // Quantisers never become finer, so they stay as they are.
+        let order = Order { quality: Some(100), planes: &[], huffman };
+        match self.transcoding(|_, transcoder| transcoder.transcode(&jpeg, order).ok()) {
+            Some(Transcoded { jpeg: Some(recoded), codes, .. }) => (recoded.into(), codes),
+            Some(Transcoded { jpeg: None, .. }) | None => (jpeg, None),
+        }
+    }
+
+    /// Runs work with the transcoder. In a panic, the transcoder and its buffers are lost.
+    fn transcoding<T>(&mut self, work: impl FnOnce(&Self, &mut Transcoder) -> Option<T>) -> Option<T> {
         let mut transcoder = std::mem::take(self.transcoder());
-        // The transcoder and its buffers are lost in a panic.
-        let made = catch_unwind(AssertUnwindSafe(|| {
-            let made = self.transcode_with(&mut transcoder, source, request);
-            (made, transcoder)
-        }));
+        let made = catch_unwind(AssertUnwindSafe(|| (work(self, &mut transcoder), transcoder)));
         let (made, transcoder) = made.ok()?;
         *self.transcoder() = transcoder;
         made
@@ -66,7 +87,7 @@ impl Codec {
         &self,
         transcoder: &mut Transcoder,
         source: &SourcePicture<'_>,
-        request: &TranscodeRequest,
+        request: &TranscodeRequest<'_>,
     ) -> Option<TranscodedPicture> {
         let info = probe(source, self.limits()).ok().filter(|info| info.format == PictureFormat::Jpeg)?;
         let size = (info.width, info.height);
@@ -78,8 +99,9 @@ impl Codec {
         if let Some(Thumbnail::Planes(wanted)) = thumbnail {
             planes.extend(thumbnail_planes(wanted));
         }
-        let order = Order { quality: request.quality, planes: &planes };
-        let Transcoded { jpeg, size: decoded, factors } = transcoder.transcode(source.data, order).ok()?;
+        let order = Order { quality: request.quality, planes: &planes, huffman: request.huffman };
+        let Transcoded { jpeg, size: decoded, factors, codes } =
+            transcoder.transcode(source.data, order).ok()?;
         let subsampling = subsampling(factors)?;
         let keeps_chroma = subsampling == Subsampling::Gray
             || match request.chroma {
@@ -115,7 +137,8 @@ impl Codec {
             Bytes::from(jpeg)
         });
         let luma = transcoder.plane(0).to_vec();
-        Some(TranscodedPicture { jpeg, luma, chroma_strength: transcoder.chroma_strength(), thumbnail })
+        let chroma_strength = transcoder.chroma_strength();
+        Some(TranscodedPicture { jpeg, luma, chroma_strength, codes, thumbnail })
     }
 
     /// Encodes the thumbnail of a transcoded picture, at the requested size; `None` if none was

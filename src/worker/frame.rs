@@ -17,6 +17,7 @@ use crate::domain::{
     Failure, FailureReason, OutputBody, PictureRole, ProcessedFrame, Reencode, Stage, StageTiming,
     StoredPicture, StreamRecord, Timestamp, TombstoneKind,
 };
+use crate::picture::HuffmanCodes;
 use crate::queue::{Finished, WorkItem};
 
 /// A processed frame, and the memory that it holds until it is published.
@@ -32,13 +33,14 @@ pub(super) struct Done {
     pub(super) _isolated: Option<IsolatedFrame>,
 }
 
-/// Fetches a frame's picture and processes it. Never fails: a frame that cannot be processed
+/// Fetches a frame's picture and processes it, with the stream's Huffman codes. Never fails: a frame that cannot be processed
 /// becomes a tombstone.
 pub(super) async fn process_frame(
     shared: &Shared,
     item: WorkItem,
     stream: Arc<StreamRecord>,
     memory: OwnedSemaphorePermit,
+    codes: Option<Arc<HuffmanCodes>>,
     isolated: Option<IsolatedFrame>,
 ) -> Done {
     let hides_originals = stream.settings.hides_originals();
@@ -51,11 +53,11 @@ pub(super) async fn process_frame(
                 attempt -= 1; // It is not attempted again.
                 Err(failure)
             }
-            None => fetch_and_process(shared, &item, Arc::clone(&stream)).await,
+            None => fetch_and_process(shared, &item, Arc::clone(&stream), codes).await,
         },
         None => {
             let _others = shared.running.read().await;
-            fetch_and_process(shared, &item, Arc::clone(&stream)).await
+            fetch_and_process(shared, &item, Arc::clone(&stream), codes).await
         }
     };
     let (mut finished, observed) = match made {
@@ -80,8 +82,17 @@ pub(super) fn relay(item: WorkItem, stream: Arc<StreamRecord>) -> Done {
     let (reencode, bytes) = (Reencode::Relayed, payload.size_bytes);
     let outcome = Outcome { reencode, bytes, quality: None, choice: None, over_budget: false };
     let (uploads, stages) = (Vec::new(), Vec::new());
-    let product =
-        Product { width, height, measures: None, outcome, mask_version: 0, pictures, uploads, stages };
+    let product = Product {
+        width,
+        height,
+        measures: None,
+        codes: None,
+        outcome,
+        mask_version: 0,
+        pictures,
+        uploads,
+        stages,
+    };
     let (finished, observed) = published(item, lease_time, product, stream, 1);
     Done { finished, observed, leased, _memory: None, _isolated: None }
 }
@@ -128,13 +139,15 @@ fn published(
         body: OutputBody::Frame(Box::new(frame)),
         uploads: product.uploads,
     };
-    (finished, Some(Observed { measures: product.measures, stream, since: Instant::now() }))
+    let Product { measures, codes, .. } = product;
+    (finished, Some(Observed { measures, codes, stream, since: Instant::now() }))
 }
 
 async fn fetch_and_process(
     shared: &Shared,
     item: &WorkItem,
     stream: Arc<StreamRecord>,
+    codes: Option<Arc<HuffmanCodes>>,
 ) -> std::result::Result<Product, Failure> {
     let _fetched = shared.fetches.turn(&item.stream_id).await;
     let start = Instant::now();
@@ -183,6 +196,7 @@ async fn fetch_and_process(
             settings: &stream.settings,
             output: &stream.effective.output,
             allowance,
+            codes: codes.as_deref(),
         };
         process::process(codec, &task)
     });

@@ -22,7 +22,7 @@ use super::scenes::Scenes;
 use super::states::States;
 use super::tombstone::{erased, tombstone_of};
 use super::{RETRY_PAUSE, Shared};
-use crate::domain::{StreamId, StreamRecord, TombstoneKind};
+use crate::domain::{HuffmanTables, StreamId, StreamRecord, TombstoneKind};
 use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
 use taking::Backlog;
 
@@ -195,9 +195,14 @@ impl Partition {
             let isolated = if isolated { Some(self.begin_isolated(position).await?) } else { None };
             let Some(item) = self.waiting.pop_front() else { return Ok(()) };
             let ticket = self.order.begin(&item.stream_id);
+            let codes = match stream.effective.output.huffman {
+                HuffmanTables::Standard => None,
+                HuffmanTables::Stream => self.scenes.codes(&item.stream_id),
+            };
             let shared = Arc::clone(&self.shared);
-            self.working
-                .spawn(async move { (ticket, process_frame(&shared, item, stream, memory, isolated).await) });
+            self.working.spawn(async move {
+                (ticket, process_frame(&shared, item, stream, memory, codes, isolated).await)
+            });
         }
         Ok(())
     }

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use super::adaptive::{self, Allowance, Choice, Encoded};
 use crate::analysis::{self, FrameMeasures, Samples};
 use crate::domain::{
-    Failure, FailureReason, OutputFormat, OutputPolicy, PayloadRef, PictureFormat, PictureRole, Reencode,
-    ReencodeMode, Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
+    Failure, FailureReason, HuffmanTables, OutputFormat, OutputPolicy, PayloadRef, PictureFormat,
+    PictureRole, Reencode, ReencodeMode, Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture,
+    StreamSettings,
 };
 use crate::picture::{
-    self, Codec, DecodeError, EncodeError, LimitKind, Metadata, Orientation, Passthrough, Plane, Planes,
-    PreservedMetadata, SourcePicture,
+    self, Codec, DecodeError, EncodeError, Huffman, HuffmanCodes, LimitKind, Metadata, Orientation,
+    Passthrough, Plane, Planes, PreservedMetadata, SourcePicture,
 };
 use crate::queue::Upload;
 
@@ -33,6 +34,8 @@ pub(super) struct Product {
     pub(super) height: u32,
     /// The measures; `None` if the picture was not read.
     pub(super) measures: Option<FrameMeasures>,
+    /// Huffman codes for the next frames of the stream, if it has its own.
+    pub(super) codes: Option<HuffmanCodes>,
     pub(super) outcome: Outcome,
     pub(super) mask_version: u64,
     pub(super) pictures: Vec<StoredPicture>,
@@ -83,9 +86,19 @@ pub(super) struct Task<'a> {
     pub(super) output: &'a OutputPolicy,
     /// The bytes that the processed picture may take.
     pub(super) allowance: Allowance,
+    /// The Huffman codes that fit an earlier frame of the stream, if there are any.
+    pub(super) codes: Option<&'a HuffmanCodes>,
 }
 
 impl Task<'_> {
+    /// Returns the Huffman codes of the processed picture.
+    fn huffman(&self) -> Huffman<'_> {
+        match self.output.huffman {
+            HuffmanTables::Standard => Huffman::Standard,
+            HuffmanTables::Stream => Huffman::Stream(self.codes),
+        }
+    }
+
     fn picture(&self) -> SourcePicture<'_> {
         SourcePicture {
             format: self.source.format,
@@ -142,10 +155,10 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
         made.add_stored(PictureRole::Original, source.format, decoded, stored);
     }
     codec.recycle(planes);
-    let Made { pictures, uploads } = made;
+    let Made { pictures, uploads, codes } = made;
     let mask_version = if settings.privacy_masks.is_empty() { 0 } else { settings.mask_version };
     let measures = Some(measures);
-    Ok(Product { width, height, measures, outcome, mask_version, pictures, uploads, stages: watch.0 })
+    Ok(Product { width, height, measures, codes, outcome, mask_version, pictures, uploads, stages: watch.0 })
 }
 
 /// The pictures of a frame, and the uploads of those that are new.
@@ -153,6 +166,8 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
 struct Made {
     pictures: Vec<StoredPicture>,
     uploads: Vec<Upload>,
+    /// Huffman codes that fit the processed picture, if they were made.
+    codes: Option<HuffmanCodes>,
 }
 
 impl Made {
@@ -228,6 +243,14 @@ fn make_pictures(
                 None => scaled(codec, size)?,
             };
             let encoded = codec.encode(ready.insert(planes), format, choice.quality)?;
+            let encoded = match format {
+                OutputFormat::Jpeg => {
+                    let (recoded, codes) = codec.recode(encoded, task.huffman());
+                    made.codes = codes;
+                    recoded
+                }
+                OutputFormat::Png | OutputFormat::WebP | OutputFormat::WebPLossless => encoded,
+            };
             kept.insert_into(format.picture_format(), encoded)
         })
     })?;

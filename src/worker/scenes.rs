@@ -1,4 +1,5 @@
-//! Makes the measures that need a stream's earlier frames, right before a frame is published.
+//! Keeps what is learnt from a stream's earlier frames, and makes the measures that need it, right
+//! before a frame is published.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,9 +7,10 @@ use std::time::Instant;
 
 use crate::analysis::{FrameMeasures, SceneModel};
 use crate::domain::{OutputBody, Stage, StageTiming, StreamId, StreamRecord, Timestamp};
+use crate::picture::HuffmanCodes;
 use crate::queue::Finished;
 
-/// The maximum number of streams of a partition that are remembered, at 58 kB each.
+/// The maximum number of streams of a partition that are remembered, at 59 kB each.
 const MAX_SCENES: usize = 1_024;
 
 /// The input of the measures that are made right before a frame is published.
@@ -16,6 +18,8 @@ const MAX_SCENES: usize = 1_024;
 pub(super) struct Observed {
     /// The measures of its picture; `None` if it was not read.
     pub(super) measures: Option<FrameMeasures>,
+    /// Huffman codes for the next frames of the stream, if they were made.
+    pub(super) codes: Option<HuffmanCodes>,
     pub(super) stream: Arc<StreamRecord>,
     /// The time at which its picture was processed.
     pub(super) since: Instant,
@@ -32,6 +36,8 @@ pub(super) struct Scenes {
 #[derive(Debug, Default)]
 struct Scene {
     model: Option<SceneModel>,
+    /// The Huffman codes that fit the newest frame for which some were made.
+    codes: Option<Arc<HuffmanCodes>>,
     last_ticket: u64,
 }
 
@@ -39,7 +45,7 @@ impl Scenes {
     /// Completes a frame that is about to be published. Takes what was observed, so that no frame
     /// is learnt twice.
     pub(super) fn complete(&mut self, finished: &mut Finished, observed: &mut Option<Observed>) {
-        let Some(Observed { measures, stream, since }) = observed.take() else { return };
+        let Some(Observed { measures, codes, stream, since }) = observed.take() else { return };
         let OutputBody::Frame(frame) = &mut finished.body else { return };
         frame.stages.push(StageTiming { stage: Stage::OrderWait, duration: since.elapsed() });
         if let Some(measures) = measures {
@@ -47,8 +53,17 @@ impl Scenes {
             let (in_scene, rois) = SceneModel::observe(&mut scene.model, measures);
             (frame.scene, frame.rois) = (Some(in_scene), rois);
         }
+        if let Some(codes) = codes {
+            self.scene(&finished.stream_id).codes = Some(Arc::new(codes));
+        }
         frame.process_time = Timestamp::now();
         frame.validation_failures = stream.effective.validation.failures(frame, finished.receive_time);
+    }
+
+    /// Returns the Huffman codes for a frame of the stream: those that fit the newest frame that is
+    /// complete. `None` at first.
+    pub(super) fn codes(&self, stream: &StreamId) -> Option<Arc<HuffmanCodes>> {
+        self.models.get(stream)?.codes.clone()
     }
 
     fn scene(&mut self, stream: &StreamId) -> &mut Scene {

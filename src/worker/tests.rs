@@ -14,8 +14,8 @@ use super::retention::Retention;
 use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, Worker, WorkerConfig};
 use crate::analysis::MEASURES_VERSION;
 use crate::domain::{
-    Digest, FailureReason, FrameHeader, OutputBody, OutputEntry, Partitions, PictureFormat, ReencodeMode,
-    Sequence, SourceInfo, StreamId, StreamPolicies, StreamSettings, TombstoneKind,
+    Digest, FailureReason, FrameHeader, HuffmanTables, OutputBody, OutputEntry, Partitions, PictureFormat,
+    PictureRole, ReencodeMode, Sequence, SourceInfo, StreamId, StreamPolicies, StreamSettings, TombstoneKind,
 };
 use crate::picture::{Codec, Limits};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
@@ -328,4 +328,33 @@ async fn listed_frames_can_be_paused_and_purged() {
     let outputs = outputs(&queue).await;
     assert_eq!(outputs.iter().filter(|entry| is_purged(entry)).count() as u64, marked);
     assert!(marked > 0 && outputs.is_sorted_by_key(|entry| (is_purged(entry), entry.sequence)), "{marks:?}");
+}
+
+/// Whoever takes a lease begins with the standard Huffman tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn huffman_tables_of_a_stream_belong_to_the_holder_of_the_lease() {
+    let queue = store().await;
+    let record = queue.get_streams(&[stream()]).await.unwrap().remove(0).unwrap();
+    let mut settings = record.settings.clone();
+    settings.output.reencode = Some(ReencodeMode::Always);
+    settings.output.huffman = Some(HuffmanTables::Stream);
+    queue.update_stream(&stream(), &settings, record.etag()).await.unwrap();
+    let slow = Duration::from_secs(60);
+    for (worker, frames) in [("first", 3), ("second", 5)] {
+        accept(&queue, &[false; 5][..frames - outputs(&queue).await.len()]).await;
+        // One frame after the other, so that each finds what fits the one before.
+        let config = WorkerConfig { frames_in_flight: 1, frame_timeout: slow, ..config(worker) };
+        assert!(!work(&queue, config, frames).await);
+    }
+    let partition = queue.partitions().of(&stream());
+    let mut made = Vec::new();
+    for entry in outputs(&queue).await {
+        let OutputBody::Frame(frame) = &entry.body else { panic!("{entry:?}") };
+        let picture = frame.pictures.iter().find(|picture| picture.role == PictureRole::Processed).unwrap();
+        made.push(queue.fetch(partition, &[picture.payload]).await.unwrap().remove(0).unwrap());
+    }
+    // All were submitted as the same picture.
+    let [standard, own, ..] = &made[..] else { panic!("{made:?}") };
+    assert!(own.len() < standard.len(), "{} and {} bytes", own.len(), standard.len());
+    assert!(made == [standard, own, own, standard, own].map(Bytes::clone));
 }

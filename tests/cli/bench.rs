@@ -15,7 +15,7 @@ use super::server::Server;
 use super::tls::Files;
 use super::{assert_failed, draw, frameway, json, last_json, run, stderr, stdout};
 
-const BENCHMARKS: [&str; 6] = ["pipeline", "latency", "relay", "fanout", "scale", "fairness"];
+const BENCHMARKS: [&str; 7] = ["pipeline", "latency", "relay", "fanout", "scale", "fairness", "peers"];
 
 fn bench(arguments: &[&str]) -> Output {
     run(env!("CARGO_BIN_EXE_frameway-bench"), arguments)
@@ -49,7 +49,7 @@ fn every_help_of_a_benchmark_has_examples() {
 fn without_json_a_benchmark_prints_a_line_for_each_figure() {
     let small = ["--seconds", "1", "--width", "160", "--height", "90"];
     for (name, figures) in [
-        ("pipeline", &["fps", "efficiency", "cpu_ms_per_frame", "lost"][..]),
+        ("pipeline", &["fps", "efficiency", "cpu_ratio_to_codec", "cpu_ms_per_frame", "lost"][..]),
         ("latency", &["p50_ms", "p99_ms", "codec_ms"]),
         ("fanout", &["deliveries_per_s", "bare_tonic_mb_per_s", "subscribers"]),
         ("scale", &["by_cameras", "lost"]),
@@ -57,7 +57,7 @@ fn without_json_a_benchmark_prints_a_line_for_each_figure() {
         let more: &[&str] = match name {
             "fanout" => &["--subscribers", "2"],
             "scale" => &["--cameras", "1", "--total-fps", "10"],
-            _ => &[],
+            _ => &["--rounds", "1"],
         };
         assert_has_lines(name, &bench(&[&[name], &small[..], more].concat()), figures);
     }
@@ -86,7 +86,7 @@ fn the_figures_of_a_benchmark_are_consistent() {
         reported[name].as_f64().unwrap_or_else(|| panic!("{name} in {reported}"))
     };
 
-    let reported = measured("pipeline", &["--cameras", "2"]);
+    let reported = measured("pipeline", &["--cameras", "2", "--rounds", "1"]);
     assert_eq!((&reported["bench"], &reported["lost"]), (&"pipeline".into(), &0.into()), "{reported}");
     let (fps, ceiling) = (number(&reported, "fps"), number(&reported, "ceiling_fps"));
     assert!(
@@ -99,7 +99,7 @@ fn the_figures_of_a_benchmark_are_consistent() {
     assert!((parts.iter().sum::<f64>() - number(&reported, "cpu_ms_per_frame")).abs() < 0.05, "{reported}");
     assert!(number(&reported, "peak_rss_mb") > 1.0, "{reported}");
 
-    let reported = measured("latency", &[]);
+    let reported = measured("latency", &["--rounds", "1"]);
     assert!(
         number(&reported, "p50_ms") > 0.0 && number(&reported, "p50_ms") <= number(&reported, "p99_ms"),
         "{reported}"
@@ -121,6 +121,39 @@ fn the_figures_of_a_benchmark_are_consistent() {
 }
 
 #[test]
+fn several_rounds_give_medians_with_their_spread() {
+    let small = ["pipeline", "--json", "--rounds", "2", "--seconds", "1", "--width", "160", "--height", "90"];
+    let reported = last_json(&bench(&small));
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{reported}"));
+    for figure in ["fps", "codec_ms", "cpu_ms_per_frame"] {
+        let rounds: Vec<f64> = (0..2).map(|round| number(&reported["rounds"][round][figure])).collect();
+        let spread = [0, 1].map(|at| number(&reported["spread"][figure][at]));
+        assert_eq!(spread, [rounds[0].min(rounds[1]), rounds[0].max(rounds[1])], "{figure}: {reported}");
+        let mean = f64::midpoint(rounds[0], rounds[1]);
+        assert!((number(&reported[figure]) - mean).abs() < 0.001 * mean, "{figure}: {reported}");
+    }
+}
+
+#[test]
+fn peers_that_are_not_installed_are_named_as_skipped() {
+    let nowhere = tempfile::tempdir().expect("a temporary folder");
+    let small = ["--rounds", "1", "--seconds", "1", "--width", "160", "--height", "90"];
+    let mut program = Command::new(env!("CARGO_BIN_EXE_frameway-bench"));
+    program.args(["peers", "--json"]).args(small).env("PATH", nowhere.path()).env("TMPDIR", nowhere.path());
+    let reported = last_json(&program.output().expect("it runs"));
+    let missing = ["libvips_cpu_ms", "ffmpeg_cpu_ms", "opencv_cpu_ms", "opencv_redis_fps", "nats_fps"];
+    for peer in missing {
+        assert_eq!(reported[peer], "skipped", "{reported}");
+    }
+    let is_measured = |figure: &str| reported[figure].as_f64() > Some(0.0);
+    assert!(
+        ["fps", "cpu_ms_per_frame", "picture_ms", "relay_fps"].into_iter().all(is_measured),
+        "{reported}"
+    );
+    assert_eq!(fs::read_dir(nowhere.path()).expect("a folder").count(), 0, "its files are removed");
+}
+
+#[test]
 fn a_secure_server_is_measured_beside_one_in_plaintext() {
     let files = Files::new();
     let (access, key) = (files.text("access.toml"), files.text("bench.key"));
@@ -132,7 +165,7 @@ fn a_secure_server_is_measured_beside_one_in_plaintext() {
         (files.text("server.pem"), files.text("server.key"), files.text("ca.pem"));
     let secure = ["--tls-cert", &certificate, "--tls-key", &private, "--access-file", &access];
     let clients = ["--ca", &ca, "--api-key-file", &key];
-    let small = ["--json", "--seconds", "1", "--width", "160", "--height", "90"];
+    let small = ["--json", "--rounds", "1", "--seconds", "1", "--width", "160", "--height", "90"];
     let reported = last_json(&bench(&[&["pipeline"], &small[..], &secure, &clients].concat()));
     let number = |name: &str| reported[name].as_f64().unwrap_or_else(|| panic!("{name} in {reported}"));
     let expected = number("cpu_ms_per_frame") / number("plaintext_cpu_ms_per_frame");
@@ -150,13 +183,13 @@ fn benchmarks_on_redis_leave_nothing_behind() {
     let number = |reported: &Value, name: &str| {
         reported[name].as_f64().unwrap_or_else(|| panic!("{name} in {reported}"))
     };
-    let reported = measured("relay", &["--cameras", "2"]);
+    let reported = measured("relay", &["--cameras", "2", "--rounds", "1"]);
     assert!(
         number(&reported, "raw_redis_fps") > 0.0 && number(&reported, "cpu_ms_per_frame") > 0.0,
         "{reported}"
     );
     assert_eq!(reported["passed_through"], reported["frames"], "{reported}");
-    let relay = bench(&[&["relay"], &small[1..]].concat());
+    let relay = bench(&[&["relay", "--rounds", "1"], &small[1..]].concat());
     assert_has_lines("relay", &relay, &["fps", "raw_redis_fps", "ratio_to_raw_redis", "lost"]);
     let reported = measured("scale", &["--cameras", "2", "--workers", "1,2", "--total-fps", "20"]);
     assert_eq!(reported["by_workers"].as_array().map(Vec::len), Some(2), "{reported}");
@@ -200,7 +233,7 @@ fn a_benchmark_that_cannot_begin_says_why() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     draw(folder.path(), 2);
     let source = folder.path().to_string_lossy().into_owned();
-    let small = ["latency", "--seconds", "1", "--json", "--width", "160", "--height", "90"];
+    let small = ["latency", "--rounds", "1", "--seconds", "1", "--json", "--width", "160", "--height", "90"];
     let told = last_json(&bench(&[&small[..], &["--source", &source, "--reencode", "never"]].concat()));
     assert!(told["frames"].as_u64() > Some(0) && told["lost"] == 0, "{told}");
 

@@ -46,7 +46,7 @@ fn draw_truncated(folder: &Path) -> String {
 #[test]
 fn every_setting_of_a_stream_is_shown_as_text_and_as_json() {
     let server = Server::start();
-    let settings: [(&[&str], &str, &str, Value); 27] = [
+    let settings: [(&[&str], &str, &str, Value); 28] = [
         (&["--name", "North gate"], "name North gate", "/display_name", json!("North gate")),
         (&["--label", "site=north"], "labels site=north", "/labels/site", json!("north")),
         (&["--retain-frames", "50"], "retain frames 50", "/retention/max_frames", json!(50)),
@@ -75,6 +75,7 @@ fn every_setting_of_a_stream_is_shown_as_text_and_as_json() {
         ),
         (&["--min-quality", "40"], "min quality 40", "/output/adaptive/min_quality", json!(40)),
         (&["--min-scale", "50"], "min scale 50 %", "/output/adaptive/min_scale_percent", json!(50)),
+        (&["--huffman", "stream"], "huffman stream", "/output/huffman", json!("STREAM")),
         (&["--chroma-subsampling", "422"], "chroma 422", "/output/chroma_subsampling", json!("422")),
         (&["--keep-metadata"], "keep metadata yes", "/output/keep_metadata", json!(true)),
         (

@@ -2,7 +2,7 @@
 //! what was made of it.
 
 use frameway::domain::ChromaSubsampling;
-use frameway::picture::{SourcePicture, TranscodeRequest};
+use frameway::picture::{Huffman, SourcePicture, TranscodeRequest};
 
 use crate::alone;
 use crate::case::{all, codec};
@@ -16,6 +16,7 @@ fn transcoded_pictures_can_be_decoded() {
         chroma: ChromaSubsampling::Auto,
         luma: (1, 1),
         thumbnail: Some((1, 1)),
+        huffman: Huffman::Stream(None),
     };
     let mut transcoded = 0;
     for case in all() {

@@ -370,6 +370,36 @@ fn quantisers(jpeg: &[u8]) -> Vec<u8> {
     found
 }
 
+/// Compares what a subscriber gets of two streams that differ only in their Huffman tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn huffman_tables_of_a_stream_change_only_the_bytes() {
+    let server = TestServer::start(|_| {}).await;
+    for (id, huffman) in [("standard", pb::HuffmanTables::Standard), ("own", pb::HuffmanTables::Stream)] {
+        let output = pb::OutputPolicy { huffman: huffman.into(), ..Default::default() };
+        let shown = register(&server, id, output).await;
+        assert_eq!(shown.output.expect("settings").huffman(), huffman);
+        assert_eq!(shown.effective.and_then(|one| one.output).expect("in force").huffman(), huffman);
+    }
+    let unset = register(&server, "unset", pb::OutputPolicy::default()).await;
+    let in_force = unset.effective.and_then(|one| one.output).expect("in force");
+    assert_eq!(in_force.huffman(), pb::HuffmanTables::Standard, "the default");
+    let source = scene(95);
+    for sequence in 1..=3 {
+        server.submit(vec![frame("standard", &source), frame("own", &source)]).await;
+        // Each is published before the next one is submitted.
+        let standard = processed(&server, "standard", sequence, None).await;
+        let own = processed(&server, "own", sequence, None).await;
+        let (standard, own) = (data(&standard.pictures[0]), data(&own.pictures[0]));
+        assert!(psnr(&decode(own), &decode(standard)).is_infinite(), "{sequence}");
+        if sequence == 1 {
+            assert!(own == standard, "nothing is known of the stream yet");
+        } else {
+            assert!(own.len() < standard.len(), "{} and {} bytes", own.len(), standard.len());
+        }
+    }
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_kept_by_quality() {
     let server = TestServer::start(|_| {}).await;

@@ -26,6 +26,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("output.keep_metadata", "--keep-metadata"),
     ("output.keep_unmasked_original", "--keep-unmasked-original"),
     ("output.chroma_subsampling", "--chroma-subsampling"),
+    ("output.huffman", "--huffman"),
     ("privacy_masks", "--mask"),
     ("rois", "--roi"),
     ("validation.min_quality_score", "--min-quality-score"),

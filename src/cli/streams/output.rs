@@ -78,6 +78,11 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "CHROMA", value_enum)]
     pub(super) chroma_subsampling: Option<Chroma>,
 
+    /// Huffman tables of encoded JPEG pictures. Tables of the stream take fewer bytes; with the
+    /// standard ones, the same picture always becomes the same bytes.
+    #[arg(long, value_name = "TABLES", value_enum)]
+    pub(super) huffman: Option<Huffman>,
+
     /// A region to paint over, by its corners as shares of the picture's sides, for example
     /// door=0.2,0.1;0.4,0.1;0.4,0.9;0.2,0.9. Repeatable; replaces all masks.
     #[arg(long = "mask", value_name = "ID=X,Y;X,Y;X,Y", value_parser = mask)]
@@ -160,6 +165,24 @@ impl Chroma {
     }
 }
 
+/// The Huffman tables of JPEG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Huffman {
+    /// Those that almost all encoders use.
+    Standard,
+    /// Those that fit the pictures of the stream.
+    Stream,
+}
+
+impl Huffman {
+    fn to_pb(self) -> pb::HuffmanTables {
+        match self {
+            Self::Standard => pb::HuffmanTables::Standard,
+            Self::Stream => pb::HuffmanTables::Stream,
+        }
+    }
+}
+
 impl OutputArgs {
     /// Writes the given settings into `stream`, and adds their paths to the update mask `paths`.
     pub(super) fn write(self, stream: &mut pb::Stream, paths: &mut Vec<String>) {
@@ -179,6 +202,7 @@ impl OutputArgs {
             keep_metadata,
             keep_unmasked_original,
             chroma_subsampling,
+            huffman,
             masks,
             no_masks,
         } = self;
@@ -199,6 +223,7 @@ impl OutputArgs {
             ("output.keep_metadata", keep_metadata.is_some()),
             ("output.keep_unmasked_original", keep_unmasked_original.is_some()),
             ("output.chroma_subsampling", chroma_subsampling.is_some()),
+            ("output.huffman", huffman.is_some()),
         ] {
             if is_given {
                 paths.push(path.to_owned());
@@ -229,6 +254,7 @@ impl OutputArgs {
                 keep_metadata: keep_metadata.unwrap_or_default(),
                 keep_unmasked_original: keep_unmasked_original.unwrap_or_default(),
                 chroma_subsampling: chroma_subsampling.map_or(0, |chroma| chroma.to_pb().into()),
+                huffman: huffman.map_or(0, |huffman| huffman.to_pb().into()),
             });
         }
         if no_masks || !masks.is_empty() {

@@ -133,6 +133,9 @@ pub(super) fn details(stream: &pb::Stream, facts: &Facts) -> String {
         if output.chroma_subsampling() != pb::ChromaSubsampling::Unspecified {
             row("chroma", short(output.chroma_subsampling().as_str_name(), "CHROMA_SUBSAMPLING_").to_owned());
         }
+        if output.huffman() != pb::HuffmanTables::Unspecified {
+            row("huffman", short(output.huffman().as_str_name(), "HUFFMAN_TABLES_").to_lowercase());
+        }
         row("keep metadata", yes(output.keep_metadata));
         row("keep original", yes(output.keep_original));
         row("keep unmasked original", yes(output.keep_unmasked_original));
@@ -220,6 +223,7 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
             "keep_metadata": output.keep_metadata,
             "keep_unmasked_original": output.keep_unmasked_original,
             "chroma_subsampling": short(output.chroma_subsampling().as_str_name(), "CHROMA_SUBSAMPLING_"),
+            "huffman": short(output.huffman().as_str_name(), "HUFFMAN_TABLES_"),
             "thumbnail_size": output.thumbnail_size,
             "keep_original": output.keep_original,
             "reencode_mode": short(output.reencode_mode().as_str_name(), "REENCODE_MODE_"),

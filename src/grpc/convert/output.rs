@@ -4,8 +4,8 @@ use super::policy::bounded;
 use super::{known, polygon};
 use crate::domain::limits::{MAX_PRIVACY_MASKS, MAX_SEQUENCE, MAX_SIDE, THUMBNAIL_SIZES};
 use crate::domain::{
-    AdaptiveSettings, ChromaSubsampling, EncodedFormat, OutputPolicy, OutputSettings, PrivacyMask,
-    ReencodeMode, Rendition, check_id,
+    AdaptiveSettings, ChromaSubsampling, EncodedFormat, HuffmanTables, OutputPolicy, OutputSettings,
+    PrivacyMask, ReencodeMode, Rendition, check_id,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -58,6 +58,7 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
         keep_metadata,
         keep_unmasked_original,
         chroma_subsampling,
+        huffman,
     } = policy;
     let settings = rendition_settings(pb::Rendition { format, quality, max_width, max_height, lossless })?;
     if thumbnail_size.is_some_and(|size| size != 0 && !THUMBNAIL_SIZES.contains(&size)) {
@@ -77,6 +78,11 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
         pb::ChromaSubsampling::ChromaSubsampling422 => Some(ChromaSubsampling::S422),
         pb::ChromaSubsampling::ChromaSubsampling444 => Some(ChromaSubsampling::S444),
     };
+    let huffman = match known("huffman", huffman)? {
+        pb::HuffmanTables::Unspecified => None,
+        pb::HuffmanTables::Standard => Some(HuffmanTables::Standard),
+        pb::HuffmanTables::Stream => Some(HuffmanTables::Stream),
+    };
     let settings = OutputSettings {
         thumbnail_size,
         keep_original,
@@ -85,6 +91,7 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
         keep_metadata,
         keep_unmasked_original,
         chroma,
+        huffman,
         ..settings
     };
     let policy = settings.effective(&OutputPolicy::default());
@@ -129,6 +136,7 @@ pub(crate) fn output_to_pb(settings: OutputSettings) -> pb::OutputPolicy {
         keep_metadata,
         keep_unmasked_original,
         chroma,
+        huffman,
     } = settings;
     let format = match format {
         None => pb::PictureFormat::Unspecified,
@@ -149,6 +157,11 @@ pub(crate) fn output_to_pb(settings: OutputSettings) -> pb::OutputPolicy {
         Some(ChromaSubsampling::S422) => pb::ChromaSubsampling::ChromaSubsampling422,
         Some(ChromaSubsampling::S444) => pb::ChromaSubsampling::ChromaSubsampling444,
     };
+    let huffman = match huffman {
+        None => pb::HuffmanTables::Unspecified,
+        Some(HuffmanTables::Standard) => pb::HuffmanTables::Standard,
+        Some(HuffmanTables::Stream) => pb::HuffmanTables::Stream,
+    };
     pb::OutputPolicy {
         format: format.into(),
         quality: quality.map(u32::from),
@@ -167,6 +180,7 @@ pub(crate) fn output_to_pb(settings: OutputSettings) -> pb::OutputPolicy {
         keep_metadata,
         keep_unmasked_original,
         chroma_subsampling: chroma.into(),
+        huffman: huffman.into(),
     }
 }
 
@@ -235,6 +249,12 @@ mod tests {
             (OutputFormat::Jpeg, ReencodeMode::Relay, None, ChromaSubsampling::Auto),
             (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12, 50)), ChromaSubsampling::Auto),
         ] {
+            let huffman = match format {
+                OutputFormat::Jpeg => HuffmanTables::Stream,
+                OutputFormat::Png | OutputFormat::WebP | OutputFormat::WebPLossless => {
+                    HuffmanTables::Standard
+                }
+            };
             let adaptive = adaptive.map(|(frame, second, min, scale)| AdaptiveQuality {
                 max_bytes_per_frame: frame,
                 max_bytes_per_second: second,
@@ -250,6 +270,7 @@ mod tests {
                 keep_metadata: true,
                 keep_unmasked_original: true,
                 chroma,
+                huffman,
             };
             let chroma = Some(chroma).filter(|&chroma| chroma != ChromaSubsampling::Auto);
             let settings = OutputSettings { chroma, ..policy.into() };

@@ -1,13 +1,18 @@
 //! Writes the segments of a JPEG around its scan, as libjpeg does.
 
 use super::header::{BLOCK_SIZE, Header, HuffmanSpec};
-use super::standard::{CHROMA_AC, CHROMA_DC, LUMA_AC, LUMA_DC};
 
 /// The JFIF segment that libjpeg writes: version 1.1, square pixels, no thumbnail.
 const JFIF: &[u8] = b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
 
-/// Begins a file with these quantisers, one set for each component.
-pub(super) fn begin(file: &mut Vec<u8>, header: &Header<'_>, quantisers: &[[u8; BLOCK_SIZE]]) {
+/// Begins a file with these quantisers, one set for each component, and these Huffman tables: of luma
+/// and of chroma, DC before AC.
+pub(super) fn begin(
+    file: &mut Vec<u8>,
+    header: &Header<'_>,
+    quantisers: &[[u8; BLOCK_SIZE]],
+    codes: &[[HuffmanSpec<'_>; 2]; 2],
+) {
     file.extend_from_slice(&[0xFF, 0xD8]);
     push(file, 0xE0, &[JFIF]);
     // Components with the same quantisers share a table.
@@ -32,10 +37,10 @@ pub(super) fn begin(file: &mut Vec<u8>, header: &Header<'_>, quantisers: &[[u8; 
         .flat_map(|(id, table)| [id, if id == 1 { luma_factors } else { 0x11 }, *table]);
     let components: Vec<u8> = components.collect();
     push(file, 0xC0, &[&[8, h1, h0, w1, w0, ids.len() as u8], &components]);
-    let codes = [(0x00, LUMA_DC), (0x10, LUMA_AC), (0x01, CHROMA_DC), (0x11, CHROMA_AC)];
+    let kinds = [0x00, 0x10, 0x01, 0x11];
     let count = if ids.len() == 1 { 2 } else { 4 };
-    for (kind, HuffmanSpec { counts, symbols }) in codes.into_iter().take(count) {
-        push(file, 0xC4, &[&[kind], counts, symbols]);
+    for (kind, HuffmanSpec { counts, symbols }) in kinds.into_iter().zip(codes.as_flattened()).take(count) {
+        push(file, 0xC4, &[&[kind], *counts, *symbols]);
     }
     let tables: Vec<u8> = ids.clone().flat_map(|id| [id, if id == 1 { 0x00 } else { 0x11 }]).collect();
     push(file, 0xDA, &[&[ids.len() as u8], &tables, &[0, 63, 0]]);

@@ -9,8 +9,9 @@ const WINDOW: usize = 264;
 /// The maximum number of bits of a code with its value that is in the lookup table: three of them
 /// and 7 pending bits are 64.
 const MAX_LOOKUP_BITS: u32 = 19;
-const END_OF_BLOCK: u8 = 0;
-const ZERO_RUN: u8 = 0xF0;
+/// The symbols of the end of a block and of 16 zeros.
+pub(super) const END_OF_BLOCK: u8 = 0;
+pub(super) const ZERO_RUN: u8 = 0xF0;
 /// The differences of DC coefficients that are looked up.
 const DC_LOOKUP: i32 = 255;
 
@@ -21,9 +22,15 @@ fn code(bits: u32, length: u32) -> Code {
     bits << 6 | length
 }
 
+/// Returns the number of bits of a value.
+#[inline(always)]
+pub(super) fn size(value: i32) -> u32 {
+    32 - value.unsigned_abs().leading_zeros()
+}
+
 /// Returns the number of bits of a value, and the bits that stand for it.
 fn value(value: i32) -> (u32, u32) {
-    let size = 32 - value.unsigned_abs().leading_zeros();
+    let size = size(value);
     let bits = if value < 0 { value - 1 } else { value };
     (size, bits as u32 & ((1 << size) - 1))
 }
@@ -41,20 +48,14 @@ pub(super) struct EncodeTable {
 }
 
 impl EncodeTable {
-    /// Creates a table. The codes must include all symbols that blocks may need.
-    pub(super) fn new(dc: HuffmanSpec<'_>, ac: HuffmanSpec<'_>) -> Self {
+    /// Sets the codes, which must include all symbols that blocks may need.
+    pub(super) fn set(&mut self, [dc, ac]: [HuffmanSpec<'_>; 2]) {
         let (dc_symbols, ac_symbols) = (symbols(dc), symbols(ac));
-        let mut table = Self {
-            dc: Box::new([0; 2 * DC_LOOKUP as usize + 1]),
-            ac: Box::new([0; BLOCK_SIZE * 256]),
-            dc_symbols,
-            ac_symbols,
-        };
         let with_value = |symbol: Code, size: u32, bits: u32| {
             let length = (symbol & 63) + size;
             (symbol != 0 && length <= MAX_LOOKUP_BITS).then(|| code((symbol >> 6) << size | bits, length))
         };
-        for (difference, code) in (-DC_LOOKUP..).zip(table.dc.iter_mut()) {
+        for (difference, code) in (-DC_LOOKUP..).zip(self.dc.iter_mut()) {
             let (size, bits) = value(difference);
             *code = with_value(dc_symbols[size as usize], size, bits).unwrap_or(0);
         }
@@ -63,11 +64,22 @@ impl EncodeTable {
             let (size, bits) = value(i32::from(coefficient));
             for zeros in 0..16 {
                 let symbol = ac_symbols[zeros << 4 | size as usize];
-                let place = &mut table.ac[zeros << 8 | usize::from(coefficient as u8)];
+                let place = &mut self.ac[zeros << 8 | usize::from(coefficient as u8)];
                 *place = with_value(symbol, size, bits).unwrap_or(0);
             }
         }
-        table
+        (self.dc_symbols, self.ac_symbols) = (dc_symbols, ac_symbols);
+    }
+}
+
+impl Default for EncodeTable {
+    fn default() -> Self {
+        Self {
+            dc: Box::new([0; 2 * DC_LOOKUP as usize + 1]),
+            ac: Box::new([0; BLOCK_SIZE * 256]),
+            dc_symbols: [0; 256],
+            ac_symbols: [0; 256],
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Makes a smaller JPEG from a JPEG of the same size without decoding its pixels.
 //!
 //! The Huffman codes are decoded to coefficients, these are divided by coarser quantisers, and
-//! encoded again. Planes for measures and thumbnails are made from the same coefficients. This takes about half the time of decoding and encoding pixels, and loses
-//! about as much.
+//! encoded again. Planes for measures and thumbnails are made from the same coefficients. This takes
+//! about half the time of decoding and encoding pixels, and loses about as much.
 //!
 //! Only plain baseline JPEGs are supported, and only complete and undamaged ones: everything else is
 //! refused and must be decoded by libjpeg-turbo, which knows how to handle it. Files that
@@ -13,10 +13,12 @@
 
 mod bits;
 mod file;
+mod fitted;
 mod header;
 mod huffman_decode;
 mod huffman_encode;
 mod requantise;
+mod run;
 mod scale;
 mod segments;
 mod small;
@@ -24,19 +26,17 @@ mod standard;
 #[cfg(test)]
 mod tests;
 
-use bits::Position;
+use fitted::Counter;
+pub use fitted::HuffmanCodes;
 use header::{BLOCK_SIZE, Header, HuffmanSpec};
-use huffman_decode::{AcTable, DcTable, Target};
-use huffman_encode::{Block, EncodeTable, Writer};
+use huffman_decode::{AcTable, DcTable};
+use huffman_encode::{EncodeTable, Writer};
 use requantise::Ratios;
+use run::{Batch, Output, Run};
 use scale::{Plan, Scaler};
 use segments::Segments;
 use small::Small;
 
-/// The number of blocks that are processed together: 12 kB of coefficients.
-const BATCH_BLOCKS: usize = 96;
-/// The maximum of a DC coefficient in a JPEG of 8 bits a sample.
-const MAX_DC: i32 = 2047;
 /// The maximum length of a side. Longer sides are possible in a JPEG, but no camera has them.
 const MAX_SIDE: usize = 16_384;
 
@@ -51,13 +51,26 @@ pub(super) enum Refusal {
     Damaged(&'static str),
 }
 
+/// The Huffman codes of a new JPEG. They change its size, and never its pixels.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Huffman<'a> {
+    /// The standard ones: the same picture always becomes the same bytes.
+    #[default]
+    Standard,
+    /// Codes that fit another picture of the stream; `None` if there is none yet: then the standard
+    /// ones. Codes that fit this picture are made for the next one.
+    Stream(Option<&'a HuffmanCodes>),
+}
+
 /// The results that are wanted from a JPEG.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Order<'a> {
     /// The quality of the new JPEG, 1..=100; `None` = none is made.
     pub(super) quality: Option<u8>,
     /// The planes to make. Those of components that the picture does not have stay empty.
     pub(super) planes: &'a [PlaneOrder],
+    /// The codes of the new JPEG.
+    pub(super) huffman: Huffman<'a>,
 }
 
 /// A plane to make.
@@ -78,6 +91,8 @@ pub(super) struct Transcoded {
     pub(super) size: (usize, usize),
     /// The luma blocks of an MCU, across and down; `None` for a grey picture.
     pub(super) factors: Option<(usize, usize)>,
+    /// Codes that fit the new JPEG, if they were ordered.
+    pub(super) codes: Option<HuffmanCodes>,
 }
 
 /// A transcoder with the buffers of the last picture.
@@ -85,7 +100,9 @@ pub(super) struct Transcoded {
 pub(super) struct Transcoder {
     segments: Segments,
     batch: Batch,
-    encode_tables: Option<Box<[EncodeTable; 2]>>,
+    standard_codes: Option<Box<[EncodeTable; 2]>>,
+    /// The codes of the last picture that had others.
+    stream_codes: Option<Box<[EncodeTable; 2]>>,
     writer: Writer,
     scalings: Vec<Scaling>,
     small: Small,
@@ -99,27 +116,6 @@ struct Scaling {
     scaler: Scaler,
 }
 
-/// The blocks of a batch.
-#[derive(Debug, Default)]
-struct Batch {
-    coefficients: Vec<[i16; BLOCK_SIZE]>,
-    /// The coefficients in the order of [`scale::PLACES`], for components of which planes are made.
-    placed: Vec<[i16; BLOCK_SIZE]>,
-    bytes: Vec<[i8; BLOCK_SIZE]>,
-    blocks: Vec<Decoded>,
-}
-
-/// A decoded block.
-#[derive(Debug, Clone, Copy, Default)]
-struct Decoded {
-    /// The index of the last coefficient.
-    last: usize,
-    /// A bit for each coefficient that is not 0 after the division.
-    nonzero: u64,
-    /// The DC coefficient after the division.
-    dc: i32,
-}
-
 /// The tables of a component.
 struct Tables {
     dc: DcTable,
@@ -127,15 +123,6 @@ struct Tables {
     quantisers: [u8; BLOCK_SIZE],
     new_quantisers: [u8; BLOCK_SIZE],
     ratios: Ratios,
-}
-
-/// A block of an MCU.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    component: usize,
-    /// The place within the component's blocks of the MCU.
-    column: usize,
-    row: usize,
 }
 
 impl Transcoder {
@@ -154,12 +141,24 @@ impl Transcoder {
         self.segments.read(header.rest, (across * down).div_ceil(interval))?;
         let tables = read_tables(&header, order.quality)?;
         let mut file = Vec::new();
+        let (own, mut counter) = match order.huffman {
+            Huffman::Standard => (None, None),
+            Huffman::Stream(own) => (own, order.quality.map(|_| Counter::default())),
+        };
+        let codes = own.map_or(standard::CODES, HuffmanCodes::specs);
         if order.quality.is_some() {
             let quantisers: Vec<_> = tables.iter().map(|tables| tables.new_quantisers).collect();
             file.reserve(data.len() + 1024);
-            file::begin(&mut file, &header, &quantisers);
+            file::begin(&mut file, &header, &quantisers, &codes);
             self.writer.start();
         }
+        let encode_tables = match own {
+            None => &*self.standard_codes.get_or_insert_with(|| encode_tables(&codes, None)),
+            Some(_) => {
+                let last = self.stream_codes.take();
+                &*self.stream_codes.insert(encode_tables(&codes, last))
+            }
+        };
         let size = (header.width, header.height);
         // Those that are not used now keep their plans.
         self.scalings.iter_mut().for_each(|scaling| scaling.scaler.samples.clear());
@@ -173,7 +172,7 @@ impl Transcoder {
             let quantisers = tables.get(*component).map(|tables| &tables.quantisers);
             scaling.scaler.start(&scaling.plan, quantisers);
         }
-        let slots = slots(&header);
+        let slots = run::slots(&header);
         self.small.start((across, down), header.factors, tables.len());
         let mut run = Run {
             segments: &self.segments,
@@ -188,13 +187,15 @@ impl Transcoder {
             output: order.quality.is_some().then(|| Output {
                 file: &mut file,
                 writer: &mut self.writer,
-                tables: self.encode_tables.get_or_insert_with(standard_tables),
+                tables: encode_tables,
+                counter: counter.as_mut(),
                 before: [0; 3],
             }),
         };
         run.all()?;
         let factors = (tables.len() > 1).then_some(header.factors);
-        Ok(Transcoded { jpeg: order.quality.is_some().then_some(file), size, factors })
+        let codes = counter.map(|counter| counter.codes());
+        Ok(Transcoded { jpeg: order.quality.is_some().then_some(file), size, factors, codes })
     }
 
     /// Returns the samples of a plane of the last picture, by its index in the order.
@@ -215,11 +216,14 @@ impl Transcoder {
     }
 }
 
-fn standard_tables() -> Box<[EncodeTable; 2]> {
-    Box::new([
-        EncodeTable::new(standard::LUMA_DC, standard::LUMA_AC),
-        EncodeTable::new(standard::CHROMA_DC, standard::CHROMA_AC),
-    ])
+/// Returns the tables of luma and chroma, in the memory of others if possible.
+fn encode_tables(
+    codes: &[[HuffmanSpec<'_>; 2]; 2],
+    others: Option<Box<[EncodeTable; 2]>>,
+) -> Box<[EncodeTable; 2]> {
+    let mut tables = others.unwrap_or_default();
+    tables.iter_mut().zip(codes).for_each(|(table, codes)| table.set(*codes));
+    tables
 }
 
 fn read_tables(header: &Header<'_>, quality: Option<u8>) -> Result<Vec<Tables>, Refusal> {
@@ -248,197 +252,4 @@ fn read_tables(header: &Header<'_>, quality: Option<u8>) -> Result<Vec<Tables>, 
         read.push(Tables { dc, ac, quantisers, new_quantisers, ratios });
     }
     Ok(read)
-}
-
-fn slots(header: &Header<'_>) -> Vec<Slot> {
-    let (h, v) = header.factors;
-    let luma = (0..v).flat_map(|row| (0..h).map(move |column| Slot { component: 0, column, row }));
-    let chroma = (1..header.components.len()).map(|component| Slot { component, column: 0, row: 0 });
-    luma.chain(chroma).collect()
-}
-
-/// The JPEG that is being made.
-struct Output<'a> {
-    file: &'a mut Vec<u8>,
-    writer: &'a mut Writer,
-    tables: &'a [EncodeTable; 2],
-    /// The DC coefficients of the blocks before.
-    before: [i32; 3],
-}
-
-/// The work on one picture.
-struct Run<'a> {
-    segments: &'a Segments,
-    batch: &'a mut Batch,
-    tables: &'a [Tables],
-    slots: &'a [Slot],
-    factors: (usize, usize),
-    mcus: (usize, usize),
-    interval: usize,
-    small: &'a mut Small,
-    scalings: &'a mut [Scaling],
-    output: Option<Output<'a>>,
-}
-
-/// The state of decoding between batches.
-struct Decoding {
-    position: Position,
-    /// The DC coefficients of the blocks before.
-    before: [i32; 3],
-    /// The MCUs that are left in the segment.
-    left: usize,
-    segment: usize,
-}
-
-impl Run<'_> {
-    fn all(&mut self) -> Result<(), Refusal> {
-        self.batch.coefficients.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
-        self.batch.placed.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
-        self.batch.bytes.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
-        self.batch.blocks.resize(BATCH_BLOCKS, Decoded::default());
-        let mut decoding =
-            Decoding { position: Position::at(0), before: [0; 3], left: self.interval, segment: 0 };
-        let batch = BATCH_BLOCKS / self.slots.len();
-        for row in 0..self.mcus.1 {
-            for first in (0..self.mcus.0).step_by(batch) {
-                let columns = first..(first + batch).min(self.mcus.0);
-                self.decode(&mut decoding, columns.clone(), row)?;
-                self.scale(columns.clone(), row);
-                if self.output.is_some() {
-                    self.divide(columns.len());
-                    self.encode(columns.len());
-                }
-            }
-            for Scaling { component, plan, scaler } in &mut *self.scalings {
-                let v = if *component == 0 { self.factors.1 } else { 1 };
-                scaler.finish_rows(plan, (row + 1) * v - 1);
-            }
-        }
-        end_segment(self.segments, &decoding)?;
-        if let Some(output) = &mut self.output {
-            output.writer.finish(output.file);
-            output.file.extend_from_slice(&[0xFF, 0xD9]);
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn decode(
-        &mut self,
-        decoding: &mut Decoding,
-        columns: std::ops::Range<usize>,
-        row: usize,
-    ) -> Result<(), Refusal> {
-        let data = &self.segments.data[..];
-        let placed_components =
-            [0, 1, 2].map(|one| self.scalings.iter().any(|scaling| scaling.component == one));
-        let mut places =
-            self.batch.coefficients.iter_mut().zip(&mut self.batch.placed).zip(&mut self.batch.blocks);
-        for column in columns {
-            if decoding.left == 0 {
-                end_segment(self.segments, decoding)?;
-                let end = self.segments.ends.get(decoding.segment).copied().unwrap_or_default();
-                decoding.position = Position::at(end);
-                decoding.before = [0; 3];
-                decoding.left = self.interval;
-                decoding.segment += 1;
-            }
-            decoding.left -= 1;
-            for slot in self.slots {
-                let Some(((coefficients, placed), block)) = places.next() else { break };
-                let tables = &self.tables[slot.component];
-                *coefficients = [0; BLOCK_SIZE];
-                let is_placed = placed_components[slot.component];
-                let codes = (&tables.dc, &tables.ac);
-                let (position, places) = (&mut decoding.position, &scale::PLACES);
-                let (difference, last) = if is_placed {
-                    *placed = [0; BLOCK_SIZE];
-                    let target = Target { coefficients, placed, places };
-                    huffman_decode::block::<true>(data, position, codes, target)?
-                } else {
-                    let target = Target { coefficients, placed, places };
-                    huffman_decode::block::<false>(data, position, codes, target)?
-                };
-                let dc = decoding.before[slot.component] + difference;
-                if dc.abs() > MAX_DC {
-                    return Err(Refusal::Damaged("a DC coefficient out of range"));
-                }
-                decoding.before[slot.component] = dc;
-                coefficients[0] = dc as i16;
-                if is_placed {
-                    placed[0] = dc as i16;
-                }
-                block.last = last;
-                let dequantised = dc * i32::from(tables.quantisers[0]);
-                let (h, v) = if slot.component == 0 { self.factors } else { (1, 1) };
-                let at = (column * h + slot.column, row * v + slot.row);
-                self.small.add(slot.component, at, dequantised);
-            }
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn scale(&mut self, columns: std::ops::Range<usize>, row: usize) {
-        let slots = self.slots.len();
-        for Scaling { component, plan, scaler } in &mut *self.scalings {
-            let (h, v) = if *component == 0 { self.factors } else { (1, 1) };
-            for (index, slot) in
-                self.slots.iter().enumerate().filter(|(_, slot)| slot.component == *component)
-            {
-                let placed = self.batch.placed.iter().skip(index).step_by(slots);
-                let blocks = self.batch.blocks.iter().skip(index).step_by(slots);
-                for ((column, placed), block) in columns.clone().zip(placed).zip(blocks) {
-                    let at = (column * h + slot.column, row * v + slot.row);
-                    scaler.block(plan, at, placed, block.last);
-                }
-            }
-        }
-    }
-
-    #[inline(never)]
-    fn divide(&mut self, mcus: usize) {
-        let Batch { coefficients, bytes, blocks, .. } = &mut *self.batch;
-        let slots = self.slots.iter().cycle().take(mcus * self.slots.len());
-        for (((coefficients, bytes), block), slot) in coefficients.iter().zip(bytes).zip(blocks).zip(slots) {
-            let ratios = &self.tables[slot.component].ratios;
-            block.nonzero = ratios.block(coefficients, block.last, bytes);
-            block.dc = i32::from(ratios.one(0, coefficients[0]));
-        }
-    }
-
-    #[inline(never)]
-    fn encode(&mut self, mcus: usize) {
-        let Some(output) = &mut self.output else { return };
-        let Batch { coefficients, bytes, blocks, .. } = &mut *self.batch;
-        let slots = self.slots.iter().cycle().take(mcus * self.slots.len());
-        output.writer.reserve(mcus * self.slots.len());
-        for (((coefficients, bytes), block), slot) in
-            coefficients.iter().zip(&*bytes).zip(&*blocks).zip(slots)
-        {
-            let ratios = &self.tables[slot.component].ratios;
-            let before = std::mem::replace(&mut output.before[slot.component], block.dc);
-            let block = Block { difference: block.dc - before, nonzero: block.nonzero, bytes };
-            let table = &output.tables[usize::from(slot.component > 0)];
-            output.writer.block(table, &block, |index| ratios.one(index, coefficients[index % BLOCK_SIZE]));
-        }
-        output.writer.stuff(output.file);
-    }
-}
-
-/// Checks that a segment ends with the last of its blocks, and is padded with ones.
-fn end_segment(segments: &Segments, decoding: &Decoding) -> Result<(), Refusal> {
-    let end = segments.ends.get(decoding.segment).copied().unwrap_or_default();
-    let Some(left) = (8 * end).checked_sub(decoding.position.bit()) else {
-        return Err(Refusal::Damaged("too little data"));
-    };
-    if left >= 8 {
-        return Err(Refusal::Damaged("too much data"));
-    }
-    let last = end.checked_sub(1).and_then(|at| segments.data.get(at)).copied().unwrap_or_default();
-    let padding = (1_u32 << left) - 1;
-    if u32::from(last) & padding != padding {
-        return Err(Refusal::Unusual("padding other than ones"));
-    }
-    Ok(())
 }

@@ -32,17 +32,20 @@ pub(super) fn quantisers(is_chroma: bool, quality: u8) -> [u8; BLOCK_SIZE] {
     ZIGZAG.map(|at| ((u32::from(table[usize::from(at)]) * percent + 50) / 100).clamp(1, 255) as u8)
 }
 
-pub(super) const LUMA_DC: HuffmanSpec<'_> = HuffmanSpec {
+/// The Huffman tables of luma and of chroma, DC before AC.
+pub(super) const CODES: [[HuffmanSpec<'_>; 2]; 2] = [[LUMA_DC, LUMA_AC], [CHROMA_DC, CHROMA_AC]];
+
+const LUMA_DC: HuffmanSpec<'_> = HuffmanSpec {
     counts: &[0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
     symbols: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
 };
 
-pub(super) const CHROMA_DC: HuffmanSpec<'_> = HuffmanSpec {
+const CHROMA_DC: HuffmanSpec<'_> = HuffmanSpec {
     counts: &[0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
     symbols: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
 };
 
-pub(super) const LUMA_AC: HuffmanSpec<'_> = HuffmanSpec {
+const LUMA_AC: HuffmanSpec<'_> = HuffmanSpec {
     counts: &[0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125],
     symbols: &[
         0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22,
@@ -58,7 +61,7 @@ pub(super) const LUMA_AC: HuffmanSpec<'_> = HuffmanSpec {
     ],
 };
 
-pub(super) const CHROMA_AC: HuffmanSpec<'_> = HuffmanSpec {
+const CHROMA_AC: HuffmanSpec<'_> = HuffmanSpec {
     counts: &[0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119],
     symbols: &[
         0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13,

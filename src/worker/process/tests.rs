@@ -61,7 +61,8 @@ fn try_work(
     let source = SourceInfo { format, ..source_info(data) };
     let output = &settings.output.effective(&OutputPolicy::default());
     let allowance = Allowance::fixed(output.rendition.quality);
-    let task = Task { source: &source, data, is_repaired: false, stored, settings, output, allowance };
+    let task =
+        Task { source: &source, data, is_repaired: false, stored, settings, output, allowance, codes: None };
     (process(codec, &task), stored)
 }
 

@@ -48,6 +48,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>, start: Instant) -> Opt
         chroma: policy.chroma,
         luma: analysis_size,
         thumbnail: thumbnail_size,
+        huffman: task.huffman(),
     };
     let mut transcoded = codec.transcode(&task.picture(), &request)?;
     let encoded = match transcoded.jpeg.take() {
@@ -65,7 +66,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>, start: Instant) -> Opt
         let plane = AnalysisPlane::new(analysis_size, luma);
         analysis::measure_plane(&plane, (width, height), transcoded.chroma_strength, &settings.rois)
     });
-    let mut made = Made::default();
+    let mut made = Made { codes: transcoded.codes.take(), ..Made::default() };
     if let Some(wanted) = thumbnail_size {
         let thumbnail = watch
             .time(Stage::Thumbnail, || codec.transcoded_thumbnail(&transcoded, wanted, THUMBNAIL_QUALITY))
@@ -97,11 +98,12 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>, start: Instant) -> Opt
     if policy.keep_original && !settings.hides_originals() {
         made.add_stored(PictureRole::Original, source.format, size, stored);
     }
-    let Made { pictures, uploads } = made;
+    let Made { pictures, uploads, codes } = made;
     Some(Product {
         width: size.0,
         height: size.1,
         measures: Some(measures),
+        codes,
         outcome,
         mask_version: 0,
         pictures,

@@ -238,6 +238,7 @@ fn policies() -> Vec<(&'static str, Rule)> {
         ("OutputPolicy.keep_metadata", ANY_FLAG),
         ("OutputPolicy.keep_unmasked_original", ANY_FLAG),
         ("OutputPolicy.chroma_subsampling", not([json!(99)])),
+        ("OutputPolicy.huffman", not([json!(99)])),
         ("AdaptiveQuality.max_bytes_per_frame", not([json!(0), json!(1_023), json!(16 * MIB + 1)])),
         ("AdaptiveQuality.max_bytes_per_second", budget(json!(1_023))),
         ("AdaptiveQuality.min_quality", not([json!(0), json!(101)])),

@@ -1,12 +1,13 @@
 //! Tests of the transcoder against libjpeg-turbo.
 
+mod codes;
 mod mutations;
 mod planes;
 mod refusals;
 
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, Subsamp, YuvImage};
 
-use super::{Order, PlaneOrder, Refusal, Transcoded, Transcoder};
+use super::{Huffman, HuffmanCodes, Order, PlaneOrder, Refusal, Transcoded, Transcoder};
 
 /// The settings of an encoder.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +76,7 @@ fn decode(jpeg: &[u8]) -> turbojpeg::Result<YuvImage<Vec<u8>>> {
 }
 
 fn transcode(jpeg: &[u8], quality: u8) -> Result<Vec<u8>, Refusal> {
-    let order = Order { quality: Some(quality), planes: &[] };
+    let order = Order { quality: Some(quality), planes: &[], ..Order::default() };
     Transcoder::default().transcode(jpeg, order).map(|made| made.jpeg.unwrap())
 }
 

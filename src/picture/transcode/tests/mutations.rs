@@ -49,6 +49,7 @@ fn broken(mut file: Vec<u8>, random: &mut Random) -> Vec<u8> {
 fn what_the_decoder_warns_about_is_refused_and_all_output_is_valid() {
     let sources = sources();
     let mut transcoder = Transcoder::default();
+    let mut codes: Option<HuffmanCodes> = None;
     let (mut accepted, mut only_refused) = (0, 0);
     let first = variable("SEED").unwrap_or(1);
     let count = variable("ITERATIONS").unwrap_or(ITERATIONS);
@@ -58,9 +59,11 @@ fn what_the_decoder_warns_about_is_refused_and_all_output_is_valid() {
         let quality = [30, 85, 100][random.below(3)];
         let luma = [PlaneOrder { component: 0, size: (5, 4) }, PlaneOrder { component: 2, size: (7, 9) }];
         let planes = &luma[..random.below(3)];
-        match transcoder.transcode(&file, Order { quality: Some(quality), planes }) {
-            Ok(Transcoded { jpeg, size, .. }) => {
+        let huffman = if seed % 2 == 0 { Huffman::Stream(codes.as_ref()) } else { Huffman::Standard };
+        match transcoder.transcode(&file, Order { quality: Some(quality), planes, huffman }) {
+            Ok(Transcoded { jpeg, size, codes: next, .. }) => {
                 accepted += 1;
+                codes = next.or(codes);
                 let before =
                     decode(&file).unwrap_or_else(|error| panic!("SEED={seed}: accepted, but {error}"));
                 assert_eq!((before.width, before.height), size, "SEED={seed}");

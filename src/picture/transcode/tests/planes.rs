@@ -122,7 +122,10 @@ fn luma_is_the_mean_of_its_area() {
         let means = area_means(&planes.pixels, stride, from, to);
         let mut transcoder = Transcoder::default();
         let made = transcoder
-            .transcode(&source, Order { quality: None, planes: &[PlaneOrder { component: 0, size: to }] })
+            .transcode(
+                &source,
+                Order { quality: None, planes: &[PlaneOrder { component: 0, size: to }], ..Order::default() },
+            )
             .unwrap();
         assert!(made.jpeg.is_none() && made.size == from);
         assert_eq!(transcoder.plane(0).len(), means.len());
@@ -145,7 +148,9 @@ fn the_small_picture_has_the_means_of_blocks() {
         let source = jpeg(width, height, Settings { subsamp, ..PLAIN });
         let planes = decode(&source).unwrap();
         let mut transcoder = Transcoder::default();
-        let made = transcoder.transcode(&source, Order { quality: Some(85), planes: &[] }).unwrap();
+        let made = transcoder
+            .transcode(&source, Order { quality: Some(85), planes: &[], ..Order::default() })
+            .unwrap();
         assert_eq!(made.factors, Some((h, v)));
         let mut small = transcoder.small().iter();
         let mut start = 0;
@@ -164,7 +169,8 @@ fn the_small_picture_has_the_means_of_blocks() {
     }
     let gray = jpeg(96, 64, Settings { subsamp: Subsamp::Gray, ..PLAIN });
     let mut transcoder = Transcoder::default();
-    let made = transcoder.transcode(&gray, Order { quality: Some(85), planes: &[] }).unwrap();
+    let made =
+        transcoder.transcode(&gray, Order { quality: Some(85), planes: &[], ..Order::default() }).unwrap();
     assert_eq!((made.factors, transcoder.chroma_strength(), transcoder.small().len()), (None, None, 96));
 }
 
@@ -173,7 +179,7 @@ fn a_transcoder_forgets_the_last_picture() {
     let mut transcoder = Transcoder::default();
     let files = supported();
     for (name, source) in files.iter().chain(files.iter().rev()) {
-        let order = Order { quality: Some(85), planes: &[] };
+        let order = Order { quality: Some(85), planes: &[], ..Order::default() };
         let _ = transcoder.transcode(&source[..source.len() / 2], order);
         let made = transcoder.transcode(source, order).unwrap().jpeg.unwrap();
         assert!(made == transcode(source, 85).unwrap(), "{name}");
@@ -191,7 +197,9 @@ fn planes_of_chroma_are_means_too() {
         let to = (25, 15);
         let orders = [1, 0, 2].map(|component| PlaneOrder { component, size: to });
         let mut transcoder = Transcoder::default();
-        transcoder.transcode(&source, Order { quality: Some(85), planes: &orders }).unwrap();
+        transcoder
+            .transcode(&source, Order { quality: Some(85), planes: &orders, ..Order::default() })
+            .unwrap();
         for (index, start) in [(0, luma), (2, luma + from.0 * from.1)] {
             let means = area_means(&planes.pixels[start..], from.0, from, to);
             assert_eq!(transcoder.plane(index).len(), means.len());
@@ -203,6 +211,6 @@ fn planes_of_chroma_are_means_too() {
     let gray = jpeg(64, 64, Settings { subsamp: Subsamp::Gray, ..PLAIN });
     let mut transcoder = Transcoder::default();
     let orders = [PlaneOrder { component: 1, size: (8, 8) }];
-    transcoder.transcode(&gray, Order { quality: None, planes: &orders }).unwrap();
+    transcoder.transcode(&gray, Order { quality: None, planes: &orders, ..Order::default() }).unwrap();
     assert!(transcoder.plane(0).is_empty());
 }

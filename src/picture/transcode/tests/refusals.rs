@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn find(file: &[u8], code: u8) -> usize {
+pub(super) fn find(file: &[u8], code: u8) -> usize {
     file.windows(2).position(|two| two == [0xFF, code]).unwrap()
 }
 
 /// Returns the offset of the entropy-coded data.
-fn scan_start(file: &[u8]) -> usize {
+pub(super) fn scan_start(file: &[u8]) -> usize {
     let scan = find(file, 0xDA);
     scan + 2 + usize::from(u16::from_be_bytes([file[scan + 2], file[scan + 3]]))
 }

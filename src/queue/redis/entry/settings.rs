@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use super::{corrupt, measures, nanos, optional, quality};
 use crate::domain::{
-    AdaptiveSettings, ChromaSubsampling, ClockAction, ClockSettings, EncodedFormat, Location,
+    AdaptiveSettings, ChromaSubsampling, ClockAction, ClockSettings, EncodedFormat, HuffmanTables, Location,
     NormalizedPoint, OutputSettings, Polygon, PrivacyMask, QueueSettings, ReencodeMode, RetentionSettings,
     StallTimeout, StreamSettings, ValidationSettings,
 };
@@ -15,6 +15,7 @@ use crate::queue::{Error, Result};
 
 numbered!(from_format, to_format, EncodedFormat { Jpeg = 1, Png = 2, WebP = 3 });
 numbered!(from_chroma, to_chroma, ChromaSubsampling { S420 = 1, S422 = 2, S444 = 3, Auto = 4 });
+numbered!(from_huffman, to_huffman, HuffmanTables { Standard = 1, Stream = 2 });
 numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3, Relay = 4 });
 numbered!(from_action, to_action, ClockAction { Flag = 1, Reject = 2, Ignore = 3 });
 
@@ -92,6 +93,7 @@ pub(in crate::queue::redis) fn encode_settings(settings: &StreamSettings) -> Vec
         keep_metadata: output.keep_metadata,
         keep_unmasked_original: output.keep_unmasked_original,
         chroma_subsampling: output.chroma.map_or(0, from_chroma),
+        huffman: output.huffman.map_or(0, from_huffman),
         privacy_masks: privacy_masks.iter().map(mask_to_pb).collect(),
         mask_version: *mask_version,
         clock_tolerance: clock.tolerance.map(nanos),
@@ -143,6 +145,7 @@ pub(in crate::queue::redis) fn decode_settings(bytes: &[u8]) -> Result<StreamSet
             keep_metadata: s.keep_metadata,
             keep_unmasked_original: s.keep_unmasked_original,
             chroma: optional(s.chroma_subsampling, to_chroma)?,
+            huffman: optional(s.huffman, to_huffman)?,
         },
         privacy_masks: s.privacy_masks.into_iter().map(mask_from_pb).collect::<Result<_>>()?,
         mask_version: s.mask_version,
@@ -231,6 +234,10 @@ mod tests {
         use ChromaSubsampling as Chroma;
         for chroma in [Chroma::Auto, Chroma::S420, Chroma::S422, Chroma::S444] {
             settings.output.chroma = Some(chroma);
+            is_kept(&settings);
+        }
+        for huffman in [HuffmanTables::Standard, HuffmanTables::Stream] {
+            settings.output.huffman = Some(huffman);
             is_kept(&settings);
         }
     }

@@ -295,6 +295,7 @@ fn a_lossless_output_of_pixels_loses_no_colour() {
             settings: &StreamSettings::default(),
             output: &output,
             allowance: Allowance::fixed(85),
+            codes: None,
         };
         let product = process(&mut codec(), &task).unwrap();
         let made = bytes(&product, PictureRole::Processed);

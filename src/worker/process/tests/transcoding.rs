@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::analysis::FrameMeasures;
-use crate::domain::{ChromaSubsampling, Stage};
-use crate::picture::Subsampling;
+use crate::domain::{ChromaSubsampling, HuffmanTables, Stage};
 use crate::picture::tests::{EncoderSettings, foreign_jpeg, real_frame};
+use crate::picture::{HuffmanCodes, Subsampling};
 use crate::worker::measure;
 
 fn drawn(width: u32, height: u32, settings: EncoderSettings) -> Bytes {
@@ -125,6 +125,7 @@ fn a_budget_of_bytes_is_kept() {
         settings: &settings,
         output,
         allowance,
+        codes: None,
     };
     let product = process(&mut codec(), &task).unwrap();
     assert!(product.outcome.bytes <= allowed && product.outcome.quality < Some(85));
@@ -192,12 +193,7 @@ fn thumbnails_look_the_same() {
         let expected = codec.thumbnail(&decode(&source), 128, super::super::THUMBNAIL_QUALITY).unwrap();
         let expected = decode(&expected);
         assert_eq!((thumbnail.width(), thumbnail.height()), (expected.width(), expected.height()));
-        let planes = |planes: &Planes| {
-            let chroma = planes.chroma().unwrap();
-            [planes.luma(), chroma[0], chroma[1]]
-                .map(|plane| plane.rows().flatten().copied().collect::<Vec<u8>>())
-        };
-        for (a, b) in planes(&thumbnail).iter().zip(&planes(&expected)) {
+        for (a, b) in samples(&thumbnail).iter().zip(&samples(&expected)) {
             assert_eq!(a.len(), b.len());
             let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
             let psnr = 10.0 * (255.0 * 255.0 * a.len() as f64 / squares.max(1e-9)).log10();
@@ -219,4 +215,43 @@ fn metadata_is_removed_or_kept_as_for_other_pictures() {
     let (product, _) = work(&source, PictureFormat::Jpeg, &kept);
     assert_eq!(stages(&product), WITHOUT_PIXELS);
     assert!(has_secret(&product));
+}
+
+fn samples(planes: &Planes) -> Vec<Vec<u8>> {
+    let planes = std::iter::once(planes.luma()).chain(planes.chroma().into_iter().flatten());
+    planes.map(|plane| plane.rows().flatten().copied().collect()).collect()
+}
+
+/// On both ways: transcoded, and decoded and scaled.
+#[test]
+fn huffman_tables_of_the_stream_take_fewer_bytes_and_change_no_pixel() {
+    let source = fine(640, 360);
+    for (max_width, ways) in [(0, &WITHOUT_PIXELS[..]), (320, &[Stage::Decode, Stage::Analyze][..])] {
+        let with = |huffman, codes: Option<&HuffmanCodes>| {
+            let rendition = Rendition { max_width, ..Rendition::default() };
+            let output = OutputPolicy { rendition, huffman, ..OutputPolicy::default() };
+            let task = Task {
+                source: &source_info(&source),
+                data: &source,
+                is_repaired: false,
+                stored: PayloadRef { key: PayloadKey::random(), size_bytes: 0 },
+                settings: &policy(output),
+                output: &output,
+                allowance: Allowance::fixed(85),
+                codes,
+            };
+            let product = process(&mut codec(), &task).unwrap();
+            assert!(stages(&product).starts_with(ways), "{:?}", product.stages);
+            (bytes(&product, PictureRole::Processed), product.codes)
+        };
+        let (standard, none) = with(HuffmanTables::Standard, None);
+        assert!(none.is_none());
+        let (first, codes) = with(HuffmanTables::Stream, None);
+        assert!(first == standard, "the first frame has the standard tables");
+        let (next, _) = with(HuffmanTables::Stream, codes.as_ref());
+        assert!(next.len() < standard.len() * 99 / 100, "{} and {} bytes", next.len(), standard.len());
+        assert!(samples(&decode(&next)) == samples(&decode(&standard)));
+        // The setting rules, whatever is known.
+        assert!(with(HuffmanTables::Standard, codes.as_ref()).0 == standard);
+    }
 }

@@ -210,6 +210,60 @@ func (ChromaSubsampling) EnumDescriptor() ([]byte, []int) {
 	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{2}
 }
 
+// Selects the Huffman tables of a JPEG that is encoded. They change its size, never its pixels. New values may be added.
+type HuffmanTables int32
+
+const (
+	// STANDARD, unless the server has another default.
+	HuffmanTables_HUFFMAN_TABLES_UNSPECIFIED HuffmanTables = 0
+	// The tables that almost all encoders use: the same frame always becomes the same bytes.
+	HuffmanTables_HUFFMAN_TABLES_STANDARD HuffmanTables = 1
+	// Tables that fit the stream's pictures, for fewer bytes. The bytes then also depend on the frames before it, and on which
+	// worker processed them.
+	HuffmanTables_HUFFMAN_TABLES_STREAM HuffmanTables = 2
+)
+
+// Enum value maps for HuffmanTables.
+var (
+	HuffmanTables_name = map[int32]string{
+		0: "HUFFMAN_TABLES_UNSPECIFIED",
+		1: "HUFFMAN_TABLES_STANDARD",
+		2: "HUFFMAN_TABLES_STREAM",
+	}
+	HuffmanTables_value = map[string]int32{
+		"HUFFMAN_TABLES_UNSPECIFIED": 0,
+		"HUFFMAN_TABLES_STANDARD":    1,
+		"HUFFMAN_TABLES_STREAM":      2,
+	}
+)
+
+func (x HuffmanTables) Enum() *HuffmanTables {
+	p := new(HuffmanTables)
+	*p = x
+	return p
+}
+
+func (x HuffmanTables) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HuffmanTables) Descriptor() protoreflect.EnumDescriptor {
+	return file_frameway_v1_stream_proto_enumTypes[3].Descriptor()
+}
+
+func (HuffmanTables) Type() protoreflect.EnumType {
+	return &file_frameway_v1_stream_proto_enumTypes[3]
+}
+
+func (x HuffmanTables) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HuffmanTables.Descriptor instead.
+func (HuffmanTables) EnumDescriptor() ([]byte, []int) {
+	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{3}
+}
+
 // Says what happens to a frame whose capture_time is further from the server's clock than the clock tolerance. New values may be
 // added.
 type ClockPolicy int32
@@ -252,11 +306,11 @@ func (x ClockPolicy) String() string {
 }
 
 func (ClockPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_frameway_v1_stream_proto_enumTypes[3].Descriptor()
+	return file_frameway_v1_stream_proto_enumTypes[4].Descriptor()
 }
 
 func (ClockPolicy) Type() protoreflect.EnumType {
-	return &file_frameway_v1_stream_proto_enumTypes[3]
+	return &file_frameway_v1_stream_proto_enumTypes[4]
 }
 
 func (x ClockPolicy) Number() protoreflect.EnumNumber {
@@ -265,7 +319,7 @@ func (x ClockPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ClockPolicy.Descriptor instead.
 func (ClockPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{3}
+	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{4}
 }
 
 // Says what happens to a new frame when the stream's queue is full. New values may be added.
@@ -306,11 +360,11 @@ func (x QueueOverflow) String() string {
 }
 
 func (QueueOverflow) Descriptor() protoreflect.EnumDescriptor {
-	return file_frameway_v1_stream_proto_enumTypes[4].Descriptor()
+	return file_frameway_v1_stream_proto_enumTypes[5].Descriptor()
 }
 
 func (QueueOverflow) Type() protoreflect.EnumType {
-	return &file_frameway_v1_stream_proto_enumTypes[4]
+	return &file_frameway_v1_stream_proto_enumTypes[5]
 }
 
 func (x QueueOverflow) Number() protoreflect.EnumNumber {
@@ -319,7 +373,7 @@ func (x QueueOverflow) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use QueueOverflow.Descriptor instead.
 func (QueueOverflow) EnumDescriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{4}
+	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{5}
 }
 
 // A stream's state. New values may be added.
@@ -367,11 +421,11 @@ func (x StreamState) String() string {
 }
 
 func (StreamState) Descriptor() protoreflect.EnumDescriptor {
-	return file_frameway_v1_stream_proto_enumTypes[5].Descriptor()
+	return file_frameway_v1_stream_proto_enumTypes[6].Descriptor()
 }
 
 func (StreamState) Type() protoreflect.EnumType {
-	return &file_frameway_v1_stream_proto_enumTypes[5]
+	return &file_frameway_v1_stream_proto_enumTypes[6]
 }
 
 func (x StreamState) Number() protoreflect.EnumNumber {
@@ -380,7 +434,7 @@ func (x StreamState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StreamState.Descriptor instead.
 func (StreamState) EnumDescriptor() ([]byte, []int) {
-	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{5}
+	return file_frameway_v1_stream_proto_rawDescGZIP(), []int{6}
 }
 
 // One camera: its settings and its status. Settings are stored as the client gave them: what is unset stays unset, and the
@@ -1015,8 +1069,10 @@ type OutputPolicy struct {
 	KeepUnmaskedOriginal bool `protobuf:"varint,11,opt,name=keep_unmasked_original,json=keepUnmaskedOriginal,proto3" json:"keep_unmasked_original,omitempty"`
 	// The chroma of a JPEG that is encoded.
 	ChromaSubsampling ChromaSubsampling `protobuf:"varint,12,opt,name=chroma_subsampling,json=chromaSubsampling,proto3,enum=frameway.v1.ChromaSubsampling" json:"chroma_subsampling,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+	Huffman       HuffmanTables `protobuf:"varint,13,opt,name=huffman,proto3,enum=frameway.v1.HuffmanTables" json:"huffman,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OutputPolicy) Reset() {
@@ -1131,6 +1187,13 @@ func (x *OutputPolicy) GetChromaSubsampling() ChromaSubsampling {
 		return x.ChromaSubsampling
 	}
 	return ChromaSubsampling_CHROMA_SUBSAMPLING_UNSPECIFIED
+}
+
+func (x *OutputPolicy) GetHuffman() HuffmanTables {
+	if x != nil {
+		return x.Huffman
+	}
+	return HuffmanTables_HUFFMAN_TABLES_UNSPECIFIED
 }
 
 // Makes PROCESSED pictures fit a budget of bytes, by a lower quality and then by a smaller size. A picture that still does not
@@ -1767,7 +1830,7 @@ const file_frameway_v1_stream_proto_rawDesc = "" +
 	"\tmax_bytes\x18\x03 \x01(\x04H\x01R\bmaxBytes\x88\x01\x01B\r\n" +
 	"\v_max_framesB\f\n" +
 	"\n" +
-	"_max_bytes\"\xf4\x04\n" +
+	"_max_bytes\"\xaa\x05\n" +
 	"\fOutputPolicy\x122\n" +
 	"\x06format\x18\x01 \x01(\x0e2\x1a.frameway.v1.PictureFormatR\x06format\x12\x1d\n" +
 	"\aquality\x18\x02 \x01(\rH\x00R\aquality\x88\x01\x01\x12\x1a\n" +
@@ -1782,7 +1845,8 @@ const file_frameway_v1_stream_proto_rawDesc = "" +
 	"\rkeep_metadata\x18\n" +
 	" \x01(\bR\fkeepMetadata\x124\n" +
 	"\x16keep_unmasked_original\x18\v \x01(\bR\x14keepUnmaskedOriginal\x12M\n" +
-	"\x12chroma_subsampling\x18\f \x01(\x0e2\x1e.frameway.v1.ChromaSubsamplingR\x11chromaSubsamplingB\n" +
+	"\x12chroma_subsampling\x18\f \x01(\x0e2\x1e.frameway.v1.ChromaSubsamplingR\x11chromaSubsampling\x124\n" +
+	"\ahuffman\x18\r \x01(\x0e2\x1a.frameway.v1.HuffmanTablesR\ahuffmanB\n" +
 	"\n" +
 	"\b_qualityB\f\n" +
 	"\n" +
@@ -1866,7 +1930,11 @@ const file_frameway_v1_stream_proto_rawDesc = "" +
 	"\x1eCHROMA_SUBSAMPLING_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16CHROMA_SUBSAMPLING_420\x10\x01\x12\x1a\n" +
 	"\x16CHROMA_SUBSAMPLING_422\x10\x02\x12\x1a\n" +
-	"\x16CHROMA_SUBSAMPLING_444\x10\x03*t\n" +
+	"\x16CHROMA_SUBSAMPLING_444\x10\x03*g\n" +
+	"\rHuffmanTables\x12\x1e\n" +
+	"\x1aHUFFMAN_TABLES_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17HUFFMAN_TABLES_STANDARD\x10\x01\x12\x19\n" +
+	"\x15HUFFMAN_TABLES_STREAM\x10\x02*t\n" +
 	"\vClockPolicy\x12\x1c\n" +
 	"\x18CLOCK_POLICY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11CLOCK_POLICY_FLAG\x10\x01\x12\x17\n" +
@@ -1896,76 +1964,78 @@ func file_frameway_v1_stream_proto_rawDescGZIP() []byte {
 	return file_frameway_v1_stream_proto_rawDescData
 }
 
-var file_frameway_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_frameway_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
 var file_frameway_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_frameway_v1_stream_proto_goTypes = []any{
 	(RoiKind)(0),                  // 0: frameway.v1.RoiKind
 	(ReencodeMode)(0),             // 1: frameway.v1.ReencodeMode
 	(ChromaSubsampling)(0),        // 2: frameway.v1.ChromaSubsampling
-	(ClockPolicy)(0),              // 3: frameway.v1.ClockPolicy
-	(QueueOverflow)(0),            // 4: frameway.v1.QueueOverflow
-	(StreamState)(0),              // 5: frameway.v1.StreamState
-	(*Stream)(nil),                // 6: frameway.v1.Stream
-	(*StreamPolicies)(nil),        // 7: frameway.v1.StreamPolicies
-	(*GeoLocation)(nil),           // 8: frameway.v1.GeoLocation
-	(*NormalizedPoint)(nil),       // 9: frameway.v1.NormalizedPoint
-	(*Roi)(nil),                   // 10: frameway.v1.Roi
-	(*PrivacyMask)(nil),           // 11: frameway.v1.PrivacyMask
-	(*RetentionPolicy)(nil),       // 12: frameway.v1.RetentionPolicy
-	(*OutputPolicy)(nil),          // 13: frameway.v1.OutputPolicy
-	(*AdaptiveQuality)(nil),       // 14: frameway.v1.AdaptiveQuality
-	(*ValidationPolicy)(nil),      // 15: frameway.v1.ValidationPolicy
-	(*QueuePolicy)(nil),           // 16: frameway.v1.QueuePolicy
-	(*StreamStatus)(nil),          // 17: frameway.v1.StreamStatus
-	(*StreamMatch)(nil),           // 18: frameway.v1.StreamMatch
-	(*LabelSelector)(nil),         // 19: frameway.v1.LabelSelector
-	nil,                           // 20: frameway.v1.Stream.LabelsEntry
-	nil,                           // 21: frameway.v1.LabelSelector.EqualEntry
-	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(PictureFormat)(0),            // 24: frameway.v1.PictureFormat
+	(HuffmanTables)(0),            // 3: frameway.v1.HuffmanTables
+	(ClockPolicy)(0),              // 4: frameway.v1.ClockPolicy
+	(QueueOverflow)(0),            // 5: frameway.v1.QueueOverflow
+	(StreamState)(0),              // 6: frameway.v1.StreamState
+	(*Stream)(nil),                // 7: frameway.v1.Stream
+	(*StreamPolicies)(nil),        // 8: frameway.v1.StreamPolicies
+	(*GeoLocation)(nil),           // 9: frameway.v1.GeoLocation
+	(*NormalizedPoint)(nil),       // 10: frameway.v1.NormalizedPoint
+	(*Roi)(nil),                   // 11: frameway.v1.Roi
+	(*PrivacyMask)(nil),           // 12: frameway.v1.PrivacyMask
+	(*RetentionPolicy)(nil),       // 13: frameway.v1.RetentionPolicy
+	(*OutputPolicy)(nil),          // 14: frameway.v1.OutputPolicy
+	(*AdaptiveQuality)(nil),       // 15: frameway.v1.AdaptiveQuality
+	(*ValidationPolicy)(nil),      // 16: frameway.v1.ValidationPolicy
+	(*QueuePolicy)(nil),           // 17: frameway.v1.QueuePolicy
+	(*StreamStatus)(nil),          // 18: frameway.v1.StreamStatus
+	(*StreamMatch)(nil),           // 19: frameway.v1.StreamMatch
+	(*LabelSelector)(nil),         // 20: frameway.v1.LabelSelector
+	nil,                           // 21: frameway.v1.Stream.LabelsEntry
+	nil,                           // 22: frameway.v1.LabelSelector.EqualEntry
+	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(PictureFormat)(0),            // 25: frameway.v1.PictureFormat
 }
 var file_frameway_v1_stream_proto_depIdxs = []int32{
-	20, // 0: frameway.v1.Stream.labels:type_name -> frameway.v1.Stream.LabelsEntry
-	8,  // 1: frameway.v1.Stream.location:type_name -> frameway.v1.GeoLocation
-	10, // 2: frameway.v1.Stream.rois:type_name -> frameway.v1.Roi
-	11, // 3: frameway.v1.Stream.privacy_masks:type_name -> frameway.v1.PrivacyMask
-	12, // 4: frameway.v1.Stream.retention:type_name -> frameway.v1.RetentionPolicy
-	13, // 5: frameway.v1.Stream.output:type_name -> frameway.v1.OutputPolicy
-	15, // 6: frameway.v1.Stream.validation:type_name -> frameway.v1.ValidationPolicy
-	16, // 7: frameway.v1.Stream.queue:type_name -> frameway.v1.QueuePolicy
-	22, // 8: frameway.v1.Stream.stall_timeout:type_name -> google.protobuf.Duration
-	23, // 9: frameway.v1.Stream.create_time:type_name -> google.protobuf.Timestamp
-	23, // 10: frameway.v1.Stream.update_time:type_name -> google.protobuf.Timestamp
-	17, // 11: frameway.v1.Stream.status:type_name -> frameway.v1.StreamStatus
-	7,  // 12: frameway.v1.Stream.effective:type_name -> frameway.v1.StreamPolicies
-	12, // 13: frameway.v1.StreamPolicies.retention:type_name -> frameway.v1.RetentionPolicy
-	13, // 14: frameway.v1.StreamPolicies.output:type_name -> frameway.v1.OutputPolicy
-	15, // 15: frameway.v1.StreamPolicies.validation:type_name -> frameway.v1.ValidationPolicy
-	16, // 16: frameway.v1.StreamPolicies.queue:type_name -> frameway.v1.QueuePolicy
-	22, // 17: frameway.v1.StreamPolicies.stall_timeout:type_name -> google.protobuf.Duration
+	21, // 0: frameway.v1.Stream.labels:type_name -> frameway.v1.Stream.LabelsEntry
+	9,  // 1: frameway.v1.Stream.location:type_name -> frameway.v1.GeoLocation
+	11, // 2: frameway.v1.Stream.rois:type_name -> frameway.v1.Roi
+	12, // 3: frameway.v1.Stream.privacy_masks:type_name -> frameway.v1.PrivacyMask
+	13, // 4: frameway.v1.Stream.retention:type_name -> frameway.v1.RetentionPolicy
+	14, // 5: frameway.v1.Stream.output:type_name -> frameway.v1.OutputPolicy
+	16, // 6: frameway.v1.Stream.validation:type_name -> frameway.v1.ValidationPolicy
+	17, // 7: frameway.v1.Stream.queue:type_name -> frameway.v1.QueuePolicy
+	23, // 8: frameway.v1.Stream.stall_timeout:type_name -> google.protobuf.Duration
+	24, // 9: frameway.v1.Stream.create_time:type_name -> google.protobuf.Timestamp
+	24, // 10: frameway.v1.Stream.update_time:type_name -> google.protobuf.Timestamp
+	18, // 11: frameway.v1.Stream.status:type_name -> frameway.v1.StreamStatus
+	8,  // 12: frameway.v1.Stream.effective:type_name -> frameway.v1.StreamPolicies
+	13, // 13: frameway.v1.StreamPolicies.retention:type_name -> frameway.v1.RetentionPolicy
+	14, // 14: frameway.v1.StreamPolicies.output:type_name -> frameway.v1.OutputPolicy
+	16, // 15: frameway.v1.StreamPolicies.validation:type_name -> frameway.v1.ValidationPolicy
+	17, // 16: frameway.v1.StreamPolicies.queue:type_name -> frameway.v1.QueuePolicy
+	23, // 17: frameway.v1.StreamPolicies.stall_timeout:type_name -> google.protobuf.Duration
 	0,  // 18: frameway.v1.Roi.kind:type_name -> frameway.v1.RoiKind
-	9,  // 19: frameway.v1.Roi.polygon:type_name -> frameway.v1.NormalizedPoint
-	9,  // 20: frameway.v1.PrivacyMask.polygon:type_name -> frameway.v1.NormalizedPoint
-	22, // 21: frameway.v1.RetentionPolicy.max_age:type_name -> google.protobuf.Duration
-	24, // 22: frameway.v1.OutputPolicy.format:type_name -> frameway.v1.PictureFormat
+	10, // 19: frameway.v1.Roi.polygon:type_name -> frameway.v1.NormalizedPoint
+	10, // 20: frameway.v1.PrivacyMask.polygon:type_name -> frameway.v1.NormalizedPoint
+	23, // 21: frameway.v1.RetentionPolicy.max_age:type_name -> google.protobuf.Duration
+	25, // 22: frameway.v1.OutputPolicy.format:type_name -> frameway.v1.PictureFormat
 	1,  // 23: frameway.v1.OutputPolicy.reencode_mode:type_name -> frameway.v1.ReencodeMode
-	14, // 24: frameway.v1.OutputPolicy.adaptive:type_name -> frameway.v1.AdaptiveQuality
+	15, // 24: frameway.v1.OutputPolicy.adaptive:type_name -> frameway.v1.AdaptiveQuality
 	2,  // 25: frameway.v1.OutputPolicy.chroma_subsampling:type_name -> frameway.v1.ChromaSubsampling
-	22, // 26: frameway.v1.ValidationPolicy.max_age:type_name -> google.protobuf.Duration
-	3,  // 27: frameway.v1.ValidationPolicy.clock_policy:type_name -> frameway.v1.ClockPolicy
-	22, // 28: frameway.v1.ValidationPolicy.clock_tolerance:type_name -> google.protobuf.Duration
-	4,  // 29: frameway.v1.QueuePolicy.overflow:type_name -> frameway.v1.QueueOverflow
-	5,  // 30: frameway.v1.StreamStatus.state:type_name -> frameway.v1.StreamState
-	23, // 31: frameway.v1.StreamStatus.last_receive_time:type_name -> google.protobuf.Timestamp
-	23, // 32: frameway.v1.StreamStatus.trimmed_until_receive_time:type_name -> google.protobuf.Timestamp
-	19, // 33: frameway.v1.StreamMatch.labels:type_name -> frameway.v1.LabelSelector
-	21, // 34: frameway.v1.LabelSelector.equal:type_name -> frameway.v1.LabelSelector.EqualEntry
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	3,  // 26: frameway.v1.OutputPolicy.huffman:type_name -> frameway.v1.HuffmanTables
+	23, // 27: frameway.v1.ValidationPolicy.max_age:type_name -> google.protobuf.Duration
+	4,  // 28: frameway.v1.ValidationPolicy.clock_policy:type_name -> frameway.v1.ClockPolicy
+	23, // 29: frameway.v1.ValidationPolicy.clock_tolerance:type_name -> google.protobuf.Duration
+	5,  // 30: frameway.v1.QueuePolicy.overflow:type_name -> frameway.v1.QueueOverflow
+	6,  // 31: frameway.v1.StreamStatus.state:type_name -> frameway.v1.StreamState
+	24, // 32: frameway.v1.StreamStatus.last_receive_time:type_name -> google.protobuf.Timestamp
+	24, // 33: frameway.v1.StreamStatus.trimmed_until_receive_time:type_name -> google.protobuf.Timestamp
+	20, // 34: frameway.v1.StreamMatch.labels:type_name -> frameway.v1.LabelSelector
+	22, // 35: frameway.v1.LabelSelector.equal:type_name -> frameway.v1.LabelSelector.EqualEntry
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_frameway_v1_stream_proto_init() }
@@ -1990,7 +2060,7 @@ func file_frameway_v1_stream_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frameway_v1_stream_proto_rawDesc), len(file_frameway_v1_stream_proto_rawDesc)),
-			NumEnums:      6,
+			NumEnums:      7,
 			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -132,6 +132,34 @@ CHROMA_SUBSAMPLING_444: ChromaSubsampling.ValueType  # 3
 """At every pixel."""
 Global___ChromaSubsampling: typing_extensions.TypeAlias = ChromaSubsampling
 
+class _HuffmanTables:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _HuffmanTablesEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_HuffmanTables.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    HUFFMAN_TABLES_UNSPECIFIED: _HuffmanTables.ValueType  # 0
+    """STANDARD, unless the server has another default."""
+    HUFFMAN_TABLES_STANDARD: _HuffmanTables.ValueType  # 1
+    """The tables that almost all encoders use: the same frame always becomes the same bytes."""
+    HUFFMAN_TABLES_STREAM: _HuffmanTables.ValueType  # 2
+    """Tables that fit the stream's pictures, for fewer bytes. The bytes then also depend on the frames before it, and on which
+    worker processed them.
+    """
+
+class HuffmanTables(_HuffmanTables, metaclass=_HuffmanTablesEnumTypeWrapper):
+    """Selects the Huffman tables of a JPEG that is encoded. They change its size, never its pixels. New values may be added."""
+
+HUFFMAN_TABLES_UNSPECIFIED: HuffmanTables.ValueType  # 0
+"""STANDARD, unless the server has another default."""
+HUFFMAN_TABLES_STANDARD: HuffmanTables.ValueType  # 1
+"""The tables that almost all encoders use: the same frame always becomes the same bytes."""
+HUFFMAN_TABLES_STREAM: HuffmanTables.ValueType  # 2
+"""Tables that fit the stream's pictures, for fewer bytes. The bytes then also depend on the frames before it, and on which
+worker processed them.
+"""
+Global___HuffmanTables: typing_extensions.TypeAlias = HuffmanTables
+
 class _ClockPolicy:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -578,6 +606,7 @@ class OutputPolicy(google.protobuf.message.Message):
     KEEP_METADATA_FIELD_NUMBER: builtins.int
     KEEP_UNMASKED_ORIGINAL_FIELD_NUMBER: builtins.int
     CHROMA_SUBSAMPLING_FIELD_NUMBER: builtins.int
+    HUFFMAN_FIELD_NUMBER: builtins.int
     format: frameway.v1.frame_pb2.PictureFormat.ValueType
     """JPEG, PNG or WEBP. Unspecified = JPEG."""
     quality: builtins.int
@@ -604,6 +633,8 @@ class OutputPolicy(google.protobuf.message.Message):
     """Allows the original and its metadata to be kept although the stream has privacy masks."""
     chroma_subsampling: Global___ChromaSubsampling.ValueType
     """The chroma of a JPEG that is encoded."""
+    huffman: Global___HuffmanTables.ValueType
+    """The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones."""
     @property
     def adaptive(self) -> Global___AdaptiveQuality:
         """Makes pictures fit a budget of bytes. Unset = no budget. Needs JPEG or lossy WebP, and a mode other than NEVER and RELAY."""
@@ -623,9 +654,10 @@ class OutputPolicy(google.protobuf.message.Message):
         keep_metadata: builtins.bool = ...,
         keep_unmasked_original: builtins.bool = ...,
         chroma_subsampling: Global___ChromaSubsampling.ValueType = ...,
+        huffman: Global___HuffmanTables.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_max_height", b"_max_height", "_max_width", b"_max_width", "_quality", b"_quality", "_thumbnail_size", b"_thumbnail_size", "adaptive", b"adaptive", "max_height", b"max_height", "max_width", b"max_width", "quality", b"quality", "thumbnail_size", b"thumbnail_size"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_height", b"_max_height", "_max_width", b"_max_width", "_quality", b"_quality", "_thumbnail_size", b"_thumbnail_size", "adaptive", b"adaptive", "chroma_subsampling", b"chroma_subsampling", "format", b"format", "keep_metadata", b"keep_metadata", "keep_original", b"keep_original", "keep_unmasked_original", b"keep_unmasked_original", "lossless", b"lossless", "max_height", b"max_height", "max_width", b"max_width", "quality", b"quality", "reencode_mode", b"reencode_mode", "thumbnail_size", b"thumbnail_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_max_height", b"_max_height", "_max_width", b"_max_width", "_quality", b"_quality", "_thumbnail_size", b"_thumbnail_size", "adaptive", b"adaptive", "chroma_subsampling", b"chroma_subsampling", "format", b"format", "huffman", b"huffman", "keep_metadata", b"keep_metadata", "keep_original", b"keep_original", "keep_unmasked_original", b"keep_unmasked_original", "lossless", b"lossless", "max_height", b"max_height", "max_width", b"max_width", "quality", b"quality", "reencode_mode", b"reencode_mode", "thumbnail_size", b"thumbnail_size"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_height", b"_max_height"]) -> typing.Literal["max_height"] | None: ...
     @typing.overload

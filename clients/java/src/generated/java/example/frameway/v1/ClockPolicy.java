@@ -152,7 +152,7 @@ public enum ClockPolicy
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return example.frameway.v1.StreamProto.getDescriptor().getEnumType(3);
+    return example.frameway.v1.StreamProto.getDescriptor().getEnumType(4);
   }
 
   private static final ClockPolicy[] VALUES = values();

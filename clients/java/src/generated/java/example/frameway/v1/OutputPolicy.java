@@ -35,6 +35,7 @@ private static final long serialVersionUID = 0L;
     format_ = 0;
     reencodeMode_ = 0;
     chromaSubsampling_ = 0;
+    huffman_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -342,6 +343,32 @@ private static final long serialVersionUID = 0L;
     return result == null ? example.frameway.v1.ChromaSubsampling.UNRECOGNIZED : result;
   }
 
+  public static final int HUFFMAN_FIELD_NUMBER = 13;
+  private int huffman_ = 0;
+  /**
+   * <pre>
+   * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+   * </pre>
+   *
+   * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+   * @return The enum numeric value on the wire for huffman.
+   */
+  @java.lang.Override public int getHuffmanValue() {
+    return huffman_;
+  }
+  /**
+   * <pre>
+   * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+   * </pre>
+   *
+   * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+   * @return The huffman.
+   */
+  @java.lang.Override public example.frameway.v1.HuffmanTables getHuffman() {
+    example.frameway.v1.HuffmanTables result = example.frameway.v1.HuffmanTables.forNumber(huffman_);
+    return result == null ? example.frameway.v1.HuffmanTables.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -391,6 +418,9 @@ private static final long serialVersionUID = 0L;
     }
     if (chromaSubsampling_ != example.frameway.v1.ChromaSubsampling.CHROMA_SUBSAMPLING_UNSPECIFIED.getNumber()) {
       output.writeEnum(12, chromaSubsampling_);
+    }
+    if (huffman_ != example.frameway.v1.HuffmanTables.HUFFMAN_TABLES_UNSPECIFIED.getNumber()) {
+      output.writeEnum(13, huffman_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -443,6 +473,10 @@ private static final long serialVersionUID = 0L;
     if (chromaSubsampling_ != example.frameway.v1.ChromaSubsampling.CHROMA_SUBSAMPLING_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(12, chromaSubsampling_);
+    }
+    if (huffman_ != example.frameway.v1.HuffmanTables.HUFFMAN_TABLES_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(13, huffman_);
     }
     return size;
   }
@@ -504,6 +538,7 @@ private static final long serialVersionUID = 0L;
     if (getKeepUnmaskedOriginal()
         != other.getKeepUnmaskedOriginal()) return false;
     if (chromaSubsampling_ != other.chromaSubsampling_) return false;
+    if (huffman_ != other.huffman_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -553,6 +588,8 @@ private static final long serialVersionUID = 0L;
         getKeepUnmaskedOriginal());
     hash = (37 * hash) + CHROMA_SUBSAMPLING_FIELD_NUMBER;
     hash = (53 * hash) + chromaSubsampling_;
+    hash = (37 * hash) + HUFFMAN_FIELD_NUMBER;
+    hash = (53 * hash) + huffman_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -710,6 +747,7 @@ private static final long serialVersionUID = 0L;
       keepMetadata_ = false;
       keepUnmaskedOriginal_ = false;
       chromaSubsampling_ = 0;
+      huffman_ = 0;
       return this;
     }
 
@@ -787,6 +825,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000800) != 0)) {
         result.chromaSubsampling_ = chromaSubsampling_;
       }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.huffman_ = huffman_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -837,6 +878,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.chromaSubsampling_ != 0) {
         setChromaSubsamplingValue(other.getChromaSubsamplingValue());
+      }
+      if (other.huffman_ != 0) {
+        setHuffmanValue(other.getHuffmanValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -924,6 +968,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000800;
               break;
             } // case 96
+            case 104: {
+              huffman_ = input.readEnum();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 104
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1714,6 +1763,78 @@ private static final long serialVersionUID = 0L;
     public Builder clearChromaSubsampling() {
       bitField0_ = (bitField0_ & ~0x00000800);
       chromaSubsampling_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int huffman_ = 0;
+    /**
+     * <pre>
+     * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+     * </pre>
+     *
+     * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+     * @return The enum numeric value on the wire for huffman.
+     */
+    @java.lang.Override public int getHuffmanValue() {
+      return huffman_;
+    }
+    /**
+     * <pre>
+     * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+     * </pre>
+     *
+     * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+     * @param value The enum numeric value on the wire for huffman to set.
+     * @return This builder for chaining.
+     */
+    public Builder setHuffmanValue(int value) {
+      huffman_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+     * </pre>
+     *
+     * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+     * @return The huffman.
+     */
+    @java.lang.Override
+    public example.frameway.v1.HuffmanTables getHuffman() {
+      example.frameway.v1.HuffmanTables result = example.frameway.v1.HuffmanTables.forNumber(huffman_);
+      return result == null ? example.frameway.v1.HuffmanTables.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+     * </pre>
+     *
+     * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+     * @param value The huffman to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setHuffman(example.frameway.v1.HuffmanTables value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00001000;
+      huffman_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+     * </pre>
+     *
+     * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearHuffman() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      huffman_ = 0;
       onChanged();
       return this;
     }

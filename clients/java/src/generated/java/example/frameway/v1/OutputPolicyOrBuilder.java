@@ -211,4 +211,23 @@ public interface OutputPolicyOrBuilder extends
    * @return The chromaSubsampling.
    */
   example.frameway.v1.ChromaSubsampling getChromaSubsampling();
+
+  /**
+   * <pre>
+   * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+   * </pre>
+   *
+   * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+   * @return The enum numeric value on the wire for huffman.
+   */
+  int getHuffmanValue();
+  /**
+   * <pre>
+   * The Huffman tables of a JPEG that is encoded as PROCESSED picture. Thumbnails and renditions have the standard ones.
+   * </pre>
+   *
+   * <code>.frameway.v1.HuffmanTables huffman = 13 [json_name = "huffman"];</code>
+   * @return The huffman.
+   */
+  example.frameway.v1.HuffmanTables getHuffman();
 }

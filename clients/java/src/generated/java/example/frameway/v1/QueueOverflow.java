@@ -136,7 +136,7 @@ public enum QueueOverflow
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return example.frameway.v1.StreamProto.getDescriptor().getEnumType(4);
+    return example.frameway.v1.StreamProto.getDescriptor().getEnumType(5);
   }
 
   private static final QueueOverflow[] VALUES = values();

@@ -168,7 +168,7 @@ public final class StreamProto extends com.google.protobuf.GeneratedFile {
       "xFrames\210\001\001\0222\n\007max_age\030\002 \001(\0132\031.google.pro" +
       "tobuf.DurationR\006maxAge\022 \n\tmax_bytes\030\003 \001(" +
       "\004H\001R\010maxBytes\210\001\001B\r\n\013_max_framesB\014\n\n_max_" +
-      "bytes\"\364\004\n\014OutputPolicy\0222\n\006format\030\001 \001(\0162\032" +
+      "bytes\"\252\005\n\014OutputPolicy\0222\n\006format\030\001 \001(\0162\032" +
       ".frameway.v1.PictureFormatR\006format\022\035\n\007qu" +
       "ality\030\002 \001(\rH\000R\007quality\210\001\001\022\032\n\010lossless\030\003 " +
       "\001(\010R\010lossless\022 \n\tmax_width\030\004 \001(\rH\001R\010maxW" +
@@ -182,76 +182,80 @@ public final class StreamProto extends com.google.protobuf.GeneratedFile {
       "ata\0224\n\026keep_unmasked_original\030\013 \001(\010R\024kee" +
       "pUnmaskedOriginal\022M\n\022chroma_subsampling\030" +
       "\014 \001(\0162\036.frameway.v1.ChromaSubsamplingR\021c" +
-      "hromaSubsamplingB\n\n\010_qualityB\014\n\n_max_wid" +
-      "thB\r\n\013_max_heightB\021\n\017_thumbnail_size\"\251\002\n" +
-      "\017AdaptiveQuality\0222\n\023max_bytes_per_frame\030" +
-      "\001 \001(\rH\000R\020maxBytesPerFrame\210\001\001\0224\n\024max_byte" +
-      "s_per_second\030\002 \001(\004H\001R\021maxBytesPerSecond\210" +
-      "\001\001\022$\n\013min_quality\030\003 \001(\rH\002R\nminQuality\210\001\001" +
-      "\022/\n\021min_scale_percent\030\004 \001(\rH\003R\017minScaleP" +
-      "ercent\210\001\001B\026\n\024_max_bytes_per_frameB\027\n\025_ma" +
-      "x_bytes_per_secondB\016\n\014_min_qualityB\024\n\022_m" +
-      "in_scale_percent\"\361\002\n\020ValidationPolicy\022/\n" +
-      "\021min_quality_score\030\001 \001(\001H\000R\017minQualitySc" +
-      "ore\210\001\001\022 \n\tmin_width\030\002 \001(\rH\001R\010minWidth\210\001\001" +
-      "\022\"\n\nmin_height\030\003 \001(\rH\002R\tminHeight\210\001\001\0222\n\007" +
-      "max_age\030\004 \001(\0132\031.google.protobuf.Duration" +
-      "R\006maxAge\022;\n\014clock_policy\030\005 \001(\0162\030.framewa" +
-      "y.v1.ClockPolicyR\013clockPolicy\022B\n\017clock_t" +
-      "olerance\030\006 \001(\0132\031.google.protobuf.Duratio" +
-      "nR\016clockToleranceB\024\n\022_min_quality_scoreB" +
-      "\014\n\n_min_widthB\r\n\013_min_height\"\250\001\n\013QueuePo" +
-      "licy\022\"\n\nmax_frames\030\001 \001(\004H\000R\tmaxFrames\210\001\001" +
-      "\022 \n\tmax_bytes\030\002 \001(\004H\001R\010maxBytes\210\001\001\0226\n\010ov" +
-      "erflow\030\003 \001(\0162\032.frameway.v1.QueueOverflow" +
-      "R\010overflowB\r\n\013_max_framesB\014\n\n_max_bytes\"" +
-      "\233\005\n\014StreamStatus\022.\n\005state\030\001 \001(\0162\030.framew" +
-      "ay.v1.StreamStateR\005state\022+\n\021accepted_seq" +
-      "uence\030\002 \001(\004R\020acceptedSequence\022-\n\022publish" +
-      "ed_sequence\030\003 \001(\004R\021publishedSequence\022\'\n\017" +
-      "oldest_sequence\030\004 \001(\004R\016oldestSequence\022F\n" +
-      "\021last_receive_time\030\005 \001(\0132\032.google.protob" +
-      "uf.TimestampR\017lastReceiveTime\022#\n\rqueued_" +
-      "frames\030\006 \001(\004R\014queuedFrames\022!\n\014queued_byt" +
-      "es\030\007 \001(\004R\013queuedBytes\022\'\n\017retained_frames" +
-      "\030\010 \001(\004R\016retainedFrames\022%\n\016retained_bytes" +
-      "\030\t \001(\004R\rretainedBytes\022\034\n\tpartition\030\n \001(\r" +
-      "R\tpartition\022+\n\022over_budget_in_row\030\013 \001(\004R" +
-      "\017overBudgetInRow\022W\n\032trimmed_until_receiv" +
-      "e_time\030\014 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\027trimmedUntilReceiveTime\022\'\n\017accepted_fr" +
-      "ames\030\r \001(\004R\016acceptedFrames\022)\n\020published_" +
-      "frames\030\016 \001(\004R\017publishedFrames\"w\n\013StreamM" +
-      "atch\022\020\n\002id\030\001 \001(\tH\000R\002id\022\024\n\004glob\030\002 \001(\tH\000R\004" +
-      "glob\0224\n\006labels\030\003 \001(\0132\032.frameway.v1.Label" +
-      "SelectorH\000R\006labelsB\n\n\010selector\"\270\001\n\rLabel" +
-      "Selector\022;\n\005equal\030\001 \003(\0132%.frameway.v1.La" +
-      "belSelector.EqualEntryR\005equal\022\030\n\007present" +
-      "\030\002 \003(\tR\007present\022\026\n\006absent\030\003 \003(\tR\006absent\032" +
-      "8\n\nEqualEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value" +
-      "\030\002 \001(\tR\005value:\0028\001*\212\001\n\007RoiKind\022\030\n\024ROI_KIN" +
-      "D_UNSPECIFIED\020\000\022\021\n\rROI_KIND_ROAD\020\001\022\021\n\rRO" +
-      "I_KIND_LANE\020\002\022\025\n\021ROI_KIND_CROSSING\020\003\022\024\n\020" +
-      "ROI_KIND_PARKING\020\004\022\022\n\016ROI_KIND_OTHER\020\005*\221" +
-      "\001\n\014ReencodeMode\022\035\n\031REENCODE_MODE_UNSPECI" +
-      "FIED\020\000\022\030\n\024REENCODE_MODE_ALWAYS\020\001\022\027\n\023REEN" +
-      "CODE_MODE_NEVER\020\002\022\026\n\022REENCODE_MODE_AUTO\020" +
-      "\003\022\027\n\023REENCODE_MODE_RELAY\020\004*\213\001\n\021ChromaSub" +
-      "sampling\022\"\n\036CHROMA_SUBSAMPLING_UNSPECIFI" +
-      "ED\020\000\022\032\n\026CHROMA_SUBSAMPLING_420\020\001\022\032\n\026CHRO" +
-      "MA_SUBSAMPLING_422\020\002\022\032\n\026CHROMA_SUBSAMPLI" +
-      "NG_444\020\003*t\n\013ClockPolicy\022\034\n\030CLOCK_POLICY_" +
-      "UNSPECIFIED\020\000\022\025\n\021CLOCK_POLICY_FLAG\020\001\022\027\n\023" +
-      "CLOCK_POLICY_REJECT\020\002\022\027\n\023CLOCK_POLICY_IG" +
-      "NORE\020\003*j\n\rQueueOverflow\022\036\n\032QUEUE_OVERFLO" +
-      "W_UNSPECIFIED\020\000\022\031\n\025QUEUE_OVERFLOW_REJECT" +
-      "\020\001\022\036\n\032QUEUE_OVERFLOW_DROP_OLDEST\020\002*\213\001\n\013S" +
-      "treamState\022\034\n\030STREAM_STATE_UNSPECIFIED\020\000" +
-      "\022\025\n\021STREAM_STATE_IDLE\020\001\022\025\n\021STREAM_STATE_" +
-      "LIVE\020\002\022\030\n\024STREAM_STATE_STALLED\020\003\022\026\n\022STRE" +
-      "AM_STATE_ERROR\020\004BW\n\023example.frameway.v1B" +
-      "\013StreamProtoP\001Z+frameway.example/gen/fra" +
-      "meway/v1;framewayv1\242\002\003FWYb\006proto3"
+      "hromaSubsampling\0224\n\007huffman\030\r \001(\0162\032.fram" +
+      "eway.v1.HuffmanTablesR\007huffmanB\n\n\010_quali" +
+      "tyB\014\n\n_max_widthB\r\n\013_max_heightB\021\n\017_thum" +
+      "bnail_size\"\251\002\n\017AdaptiveQuality\0222\n\023max_by" +
+      "tes_per_frame\030\001 \001(\rH\000R\020maxBytesPerFrame\210" +
+      "\001\001\0224\n\024max_bytes_per_second\030\002 \001(\004H\001R\021maxB" +
+      "ytesPerSecond\210\001\001\022$\n\013min_quality\030\003 \001(\rH\002R" +
+      "\nminQuality\210\001\001\022/\n\021min_scale_percent\030\004 \001(" +
+      "\rH\003R\017minScalePercent\210\001\001B\026\n\024_max_bytes_pe" +
+      "r_frameB\027\n\025_max_bytes_per_secondB\016\n\014_min" +
+      "_qualityB\024\n\022_min_scale_percent\"\361\002\n\020Valid" +
+      "ationPolicy\022/\n\021min_quality_score\030\001 \001(\001H\000" +
+      "R\017minQualityScore\210\001\001\022 \n\tmin_width\030\002 \001(\rH" +
+      "\001R\010minWidth\210\001\001\022\"\n\nmin_height\030\003 \001(\rH\002R\tmi" +
+      "nHeight\210\001\001\0222\n\007max_age\030\004 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\006maxAge\022;\n\014clock_policy\030\005" +
+      " \001(\0162\030.frameway.v1.ClockPolicyR\013clockPol" +
+      "icy\022B\n\017clock_tolerance\030\006 \001(\0132\031.google.pr" +
+      "otobuf.DurationR\016clockToleranceB\024\n\022_min_" +
+      "quality_scoreB\014\n\n_min_widthB\r\n\013_min_heig" +
+      "ht\"\250\001\n\013QueuePolicy\022\"\n\nmax_frames\030\001 \001(\004H\000" +
+      "R\tmaxFrames\210\001\001\022 \n\tmax_bytes\030\002 \001(\004H\001R\010max" +
+      "Bytes\210\001\001\0226\n\010overflow\030\003 \001(\0162\032.frameway.v1" +
+      ".QueueOverflowR\010overflowB\r\n\013_max_framesB" +
+      "\014\n\n_max_bytes\"\233\005\n\014StreamStatus\022.\n\005state\030" +
+      "\001 \001(\0162\030.frameway.v1.StreamStateR\005state\022+" +
+      "\n\021accepted_sequence\030\002 \001(\004R\020acceptedSeque" +
+      "nce\022-\n\022published_sequence\030\003 \001(\004R\021publish" +
+      "edSequence\022\'\n\017oldest_sequence\030\004 \001(\004R\016old" +
+      "estSequence\022F\n\021last_receive_time\030\005 \001(\0132\032" +
+      ".google.protobuf.TimestampR\017lastReceiveT" +
+      "ime\022#\n\rqueued_frames\030\006 \001(\004R\014queuedFrames" +
+      "\022!\n\014queued_bytes\030\007 \001(\004R\013queuedBytes\022\'\n\017r" +
+      "etained_frames\030\010 \001(\004R\016retainedFrames\022%\n\016" +
+      "retained_bytes\030\t \001(\004R\rretainedBytes\022\034\n\tp" +
+      "artition\030\n \001(\rR\tpartition\022+\n\022over_budget" +
+      "_in_row\030\013 \001(\004R\017overBudgetInRow\022W\n\032trimme" +
+      "d_until_receive_time\030\014 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\027trimmedUntilReceiveTime\022" +
+      "\'\n\017accepted_frames\030\r \001(\004R\016acceptedFrames" +
+      "\022)\n\020published_frames\030\016 \001(\004R\017publishedFra" +
+      "mes\"w\n\013StreamMatch\022\020\n\002id\030\001 \001(\tH\000R\002id\022\024\n\004" +
+      "glob\030\002 \001(\tH\000R\004glob\0224\n\006labels\030\003 \001(\0132\032.fra" +
+      "meway.v1.LabelSelectorH\000R\006labelsB\n\n\010sele" +
+      "ctor\"\270\001\n\rLabelSelector\022;\n\005equal\030\001 \003(\0132%." +
+      "frameway.v1.LabelSelector.EqualEntryR\005eq" +
+      "ual\022\030\n\007present\030\002 \003(\tR\007present\022\026\n\006absent\030" +
+      "\003 \003(\tR\006absent\0328\n\nEqualEntry\022\020\n\003key\030\001 \001(\t" +
+      "R\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001*\212\001\n\007RoiK" +
+      "ind\022\030\n\024ROI_KIND_UNSPECIFIED\020\000\022\021\n\rROI_KIN" +
+      "D_ROAD\020\001\022\021\n\rROI_KIND_LANE\020\002\022\025\n\021ROI_KIND_" +
+      "CROSSING\020\003\022\024\n\020ROI_KIND_PARKING\020\004\022\022\n\016ROI_" +
+      "KIND_OTHER\020\005*\221\001\n\014ReencodeMode\022\035\n\031REENCOD" +
+      "E_MODE_UNSPECIFIED\020\000\022\030\n\024REENCODE_MODE_AL" +
+      "WAYS\020\001\022\027\n\023REENCODE_MODE_NEVER\020\002\022\026\n\022REENC" +
+      "ODE_MODE_AUTO\020\003\022\027\n\023REENCODE_MODE_RELAY\020\004" +
+      "*\213\001\n\021ChromaSubsampling\022\"\n\036CHROMA_SUBSAMP" +
+      "LING_UNSPECIFIED\020\000\022\032\n\026CHROMA_SUBSAMPLING" +
+      "_420\020\001\022\032\n\026CHROMA_SUBSAMPLING_422\020\002\022\032\n\026CH" +
+      "ROMA_SUBSAMPLING_444\020\003*g\n\rHuffmanTables\022" +
+      "\036\n\032HUFFMAN_TABLES_UNSPECIFIED\020\000\022\033\n\027HUFFM" +
+      "AN_TABLES_STANDARD\020\001\022\031\n\025HUFFMAN_TABLES_S" +
+      "TREAM\020\002*t\n\013ClockPolicy\022\034\n\030CLOCK_POLICY_U" +
+      "NSPECIFIED\020\000\022\025\n\021CLOCK_POLICY_FLAG\020\001\022\027\n\023C" +
+      "LOCK_POLICY_REJECT\020\002\022\027\n\023CLOCK_POLICY_IGN" +
+      "ORE\020\003*j\n\rQueueOverflow\022\036\n\032QUEUE_OVERFLOW" +
+      "_UNSPECIFIED\020\000\022\031\n\025QUEUE_OVERFLOW_REJECT\020" +
+      "\001\022\036\n\032QUEUE_OVERFLOW_DROP_OLDEST\020\002*\213\001\n\013St" +
+      "reamState\022\034\n\030STREAM_STATE_UNSPECIFIED\020\000\022" +
+      "\025\n\021STREAM_STATE_IDLE\020\001\022\025\n\021STREAM_STATE_L" +
+      "IVE\020\002\022\030\n\024STREAM_STATE_STALLED\020\003\022\026\n\022STREA" +
+      "M_STATE_ERROR\020\004BW\n\023example.frameway.v1B\013" +
+      "StreamProtoP\001Z+frameway.example/gen/fram" +
+      "eway/v1;framewayv1\242\002\003FWYb\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -313,7 +317,7 @@ public final class StreamProto extends com.google.protobuf.GeneratedFile {
     internal_static_frameway_v1_OutputPolicy_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_frameway_v1_OutputPolicy_descriptor,
-        new java.lang.String[] { "Format", "Quality", "Lossless", "MaxWidth", "MaxHeight", "ThumbnailSize", "KeepOriginal", "ReencodeMode", "Adaptive", "KeepMetadata", "KeepUnmaskedOriginal", "ChromaSubsampling", });
+        new java.lang.String[] { "Format", "Quality", "Lossless", "MaxWidth", "MaxHeight", "ThumbnailSize", "KeepOriginal", "ReencodeMode", "Adaptive", "KeepMetadata", "KeepUnmaskedOriginal", "ChromaSubsampling", "Huffman", });
     internal_static_frameway_v1_AdaptiveQuality_descriptor =
       getDescriptor().getMessageType(8);
     internal_static_frameway_v1_AdaptiveQuality_fieldAccessorTable = new

@@ -168,7 +168,7 @@ public enum StreamState
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return example.frameway.v1.StreamProto.getDescriptor().getEnumType(5);
+    return example.frameway.v1.StreamProto.getDescriptor().getEnumType(6);
   }
 
   private static final StreamState[] VALUES = values();
