@@ -184,7 +184,7 @@ impl Transcoder {
             interval,
             small: &mut self.small,
             scalings: &mut self.scalings[..order.planes.len()],
-            output: order.quality.is_some().then(|| Output {
+            output: order.quality.is_some().then_some(Output {
                 file: &mut file,
                 writer: &mut self.writer,
                 tables: encode_tables,
