@@ -19,6 +19,14 @@ pub(super) const MAX_AGE: Duration = Duration::from_secs(2);
 /// rest above `MAX_AGE` is for clocks that differ in speed.
 pub const ERASED_EVERYWHERE: Duration = Duration::from_millis(2_100);
 
+/// What this server knew of erasures when it began to read something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    generation: u64,
+    /// Whatever was erased before this time was not read.
+    at: Instant,
+}
+
 /// Whether the pictures in this server's memory may be used.
 #[derive(Debug)]
 pub(super) struct Erasures {
@@ -46,6 +54,21 @@ impl Erasures {
         self.generation.load(Ordering::SeqCst)
     }
 
+    /// Returns what is known of erasures. Call it before a read whose result may have to wait.
+    pub(super) fn known(&self) -> Known {
+        let generation = self.generation();
+        // If the number is too old, pictures are read from the store.
+        let at = if self.is_fresh() { *self.checked.lock() } else { Instant::now() };
+        Known { generation, at }
+    }
+
+    /// Reports whether the result of a read may still be used: it contains nothing of an erasure that
+    /// was answered.
+    pub(super) fn may_use(&self, known: Known) -> bool {
+        known.at.elapsed() <= MAX_AGE || self.is_fresh() && self.generation() == known.generation
+    }
+
+    /// Notes that the pictures in memory are being forgotten.
     pub(super) fn forget(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }

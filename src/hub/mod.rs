@@ -74,8 +74,10 @@ use crate::picture::Limits;
 use crate::queue::{self, Queue};
 use erasures::Erasures;
 use feed::index::SubscriptionIndex;
+use feed::topic::Topic;
 use pictures::Pictures;
 use pictures::renditions::Renditions;
+use streams::{RECORDS_PER_READ, records};
 use watch::directory::StreamDirectory;
 
 /// The limits of the hub, and its metrics.
@@ -255,10 +257,21 @@ impl Hub {
     }
 
     /// Forgets all pictures in memory, and the entries of followed streams.
-    fn forget_pictures(&self) {
+    async fn forget_pictures(&self) -> queue::Result<()> {
         self.erasures.forget();
         self.pictures.forget();
-        self.index.topics().iter().for_each(|topic| topic.forget_entries());
+        for topics in self.index.topics().chunks(RECORDS_PER_READ) {
+            let ids: Vec<StreamId> = topics.iter().map(|topic| topic.id().clone()).collect();
+            let records = records(&*self.queue, &ids).await?;
+            let published = |topic: &Topic| {
+                let record = records.iter().find(|record| record.id == *topic.id());
+                record.map_or(0, |record| record.counters.published_sequence)
+            };
+            topics.iter().for_each(|topic| topic.forget_entries(published(topic)));
+        }
+        // Once more for those who have read from memory in the meantime.
+        self.erasures.forget();
+        Ok(())
     }
 
     /// Ends all subscriptions with [`Event::Draining`], ends all watches, and refuses new ones.

@@ -88,6 +88,16 @@ async fn oldest_is(server: &TestServer, oldest: u64) {
     .await;
 }
 
+/// Lets the stream keep this many frames, and waits until the others are removed.
+async fn keep(server: &TestServer, max_frames: u64, oldest: u64) {
+    let retention = Some(pb::RetentionPolicy { max_frames: Some(max_frames), ..Default::default() });
+    let stream = Some(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() });
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["retention".into()] });
+    let update = pb::UpdateStreamRequest { stream, update_mask, ..Default::default() };
+    server.registry().update_stream(update).await.expect("updates");
+    oldest_is(server, oldest).await;
+}
+
 /// Starts a server whose stream keeps this many frames, with frames that are received one after the
 /// other.
 async fn server_with(keeps: Option<u64>, frames: u8) -> (TestServer, Vec<Timestamp>) {
@@ -96,12 +106,7 @@ async fn server_with(keeps: Option<u64>, frames: u8) -> (TestServer, Vec<Timesta
     submit(&server, (0..frames).map(|shade| frame("cam", shade))).await;
     let times = received(&list(&server, sequences(None, None)).await);
     if let Some(max_frames) = keeps {
-        let retention = Some(pb::RetentionPolicy { max_frames: Some(max_frames), ..Default::default() });
-        let stream = Some(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() });
-        let update_mask = Some(prost_types::FieldMask { paths: vec!["retention".into()] });
-        let update = pb::UpdateStreamRequest { stream, update_mask, ..Default::default() };
-        server.registry().update_stream(update).await.expect("updates");
-        oldest_is(&server, u64::from(frames) - max_frames + 1).await;
+        keep(&server, max_frames, u64::from(frames) - max_frames + 1).await;
     }
     (server, times)
 }
@@ -245,6 +250,30 @@ async fn frames_that_are_gone_are_named_with_what_is_kept() {
         let [gap] = &page.gaps[..] else { panic!("{range:?}: {:?}", page.gaps) };
         assert_eq!((gap.start_receive_time, gap.end_receive_time), (start, Some(end)), "{range:?}");
         assert_eq!((gap.oldest_receive_time, gap.causes[0].reason()), (Some(at[4]), Retention));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn frames_around_a_moment_that_are_removed_between_two_pages_are_not_replaced_by_others() {
+    use pb::GapReason::Retention;
+    let (server, at) = server_with(None, 10).await;
+    // 2 to 6.
+    let request = pb::ListFramesRequest {
+        stream_id: "cam".into(),
+        range: around(at[2], 1, 4),
+        page_size: 2,
+        ..Default::default()
+    };
+    let first = ask(&server, request.clone()).await.expect("lists");
+    assert_eq!(numbers(&first), [2, 3]);
+    let second = pb::ListFramesRequest { page_token: first.next_page_token, ..request };
+    for (max_frames, expected, gone) in [(5, vec![6], (4, 5, 2)), (3, vec![], (4, 6, 3))] {
+        keep(&server, max_frames, 11 - max_frames).await;
+        let page = ask(&server, second.clone()).await.expect("lists");
+        let (from, to, count) = gone;
+        assert_eq!((numbers(&page), missing(&page)), (expected, vec![(from, to, vec![(Retention, count)])]));
+        assert!(page.next_page_token.is_empty());
     }
     server.stop().await;
 }

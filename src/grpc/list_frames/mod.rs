@@ -154,7 +154,13 @@ impl FrameLister {
                     }
                     return Ok((page.all(), None));
                 }
-                let (next, listed_before) = (place.after(entry.sequence), page.len());
+                // Frames that retention has removed since the list began count as listed.
+                let removed = (entry.previous_sequence + 1).saturating_sub(before.get());
+                let Some(here) = place.without(removed) else {
+                    gaps.extend(gaps::run(stream, before, place.last(), &read.counters, Some(entry)));
+                    return Ok((page.all(), None));
+                };
+                let (next, listed_before) = (here.after(entry.sequence), page.len());
                 let is_full = !page.add(next, listed(entry));
                 // An entry that did not fit is on the next page, and so is the gap before it.
                 if page.len() > listed_before {
@@ -169,9 +175,14 @@ impl FrameLister {
             }
             if read.entries.len() < limit {
                 // The output has no more. What was published from here on is gone.
-                if let Range::Sequences { first: _, last } = range {
-                    let published = read.counters.published_sequence;
-                    let to = last.map_or(published, |last| published.min(last.get()));
+                let published = read.counters.published_sequence;
+                let last = match range {
+                    Range::Sequences { first: _, last } => Some(last.map_or(published, Sequence::get)),
+                    Range::Times { .. } => None,
+                    Range::Around { .. } => Some(place.last()),
+                };
+                if let Some(last) = last {
+                    let to = published.min(last);
                     gaps.extend(gaps::run(stream, place.next, to, &read.counters, None));
                 }
                 break;

@@ -101,6 +101,19 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Returns the place with `removed` frames less to list; `None` if none is left.
+    pub(super) fn without(self, removed: u64) -> Option<Self> {
+        let Some(left) = self.left else { return Some(self) };
+        let left = usize::try_from(removed).ok().and_then(|removed| left.checked_sub(removed));
+        left.filter(|left| *left > 0).map(|left| Self { left: Some(left), ..self })
+    }
+
+    /// Returns the last sequence to list if none is missing.
+    pub(super) fn last(self) -> u64 {
+        let left = self.left.map_or(u64::MAX, |left| left as u64);
+        (self.next.get() - 1).saturating_add(left)
+    }
+
     /// Returns the place after a frame.
     pub(super) fn after(self, sequence: Sequence) -> Self {
         Self { next: sequence.next(), left: self.left.map(|left| left.saturating_sub(1)) }

@@ -25,6 +25,9 @@ struct State {
     /// The floor: no subscription gets a sequence up to this one, because the stream was
     /// unregistered after it; 0 = it was never unregistered.
     floor: u64,
+    /// No entry up to this sequence comes into the ring any more, because the tail may lag: an entry
+    /// that it reads may have been erased in the meantime. 0 = none.
+    forgotten: u64,
     followers: HashMap<u64, Follower>,
     /// The total of all entries that were ever in the ring.
     volume: Volume,
@@ -205,9 +208,11 @@ impl Topic {
         state.followers.values_mut().for_each(|follower| follower.wake(None));
     }
 
-    /// Forgets the entries in the ring: they are read from the output again.
-    pub(in crate::hub) fn forget_entries(&self) {
-        self.state.lock().ring.clear();
+    /// Forgets the entries in the ring: all entries up to `published` are read from the output.
+    pub(in crate::hub) fn forget_entries(&self, published: u64) {
+        let mut state = self.state.lock();
+        state.ring.clear();
+        state.forgotten = published;
     }
 
     /// Adds an entry from the feed. An entry that was added before is ignored, because the tail
@@ -224,7 +229,9 @@ impl Topic {
             state.volume.generation += 1;
         }
         state.volume.add(entry);
-        state.ring.push_back(Arc::clone(entry));
+        if entry.sequence.get() > state.forgotten {
+            state.ring.push_back(Arc::clone(entry));
+        }
         while state.ring.len() > ring_entries.max(1) {
             state.ring.pop_front();
         }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::event::{GroupDelivery, GroupError, GroupEvent};
+use super::loading::Loader;
 use crate::domain::{GroupId, Sequence, StreamId};
 use crate::queue::{Ack, AckAction, AckResult, Queue};
 
@@ -106,21 +107,14 @@ impl Handover {
 #[derive(Debug)]
 pub struct GroupCall {
     events: mpsc::Receiver<Result<GroupEvent, GroupError>>,
-    handover: Arc<Handover>,
-    queue: Arc<dyn Queue>,
-    group: GroupId,
+    loader: Arc<Loader>,
     /// Received from the task and not returned yet.
     pending: Option<Result<GroupEvent, GroupError>>,
 }
 
 impl GroupCall {
-    pub(super) fn new(
-        events: mpsc::Receiver<Result<GroupEvent, GroupError>>,
-        handover: Arc<Handover>,
-        queue: Arc<dyn Queue>,
-        group: GroupId,
-    ) -> Self {
-        Self { events, handover, queue, group, pending: None }
+    pub(super) fn new(events: mpsc::Receiver<Result<GroupEvent, GroupError>>, loader: Arc<Loader>) -> Self {
+        Self { events, loader, pending: None }
     }
 
     /// Returns the next event; `None` after the last. It is cancel-safe.
@@ -131,20 +125,60 @@ impl GroupCall {
             }
             let Some(Ok(GroupEvent::Frame(frame))) = &mut self.pending else {
                 if let Some(Ok(event)) = &self.pending {
-                    self.handover.note_taken(event);
+                    self.loader.handover.note_taken(event);
                 }
                 return self.pending.take();
             };
-            let is_owned = confirm_ownership(&*self.queue, &self.group, &self.handover, frame).await
-                && frame.token.is_none_or(|token| self.handover.take(token));
+            let is_sent = confirm(&self.loader, frame).await
+                && frame.claimed.token.is_none_or(|token| self.loader.handover.take(token));
             let event = self.pending.take();
-            if is_owned {
+            if is_sent {
                 if let Some(Ok(event)) = &event {
-                    self.handover.note_taken(event);
+                    self.loader.handover.note_taken(event);
                 }
                 return event;
             }
         }
+    }
+}
+
+/// Prepares a frame that may have waited for its client. Returns whether to send it.
+async fn confirm(loader: &Loader, frame: &mut GroupDelivery) -> bool {
+    while confirm_ownership(&*loader.consumers.queue, &loader.group, &loader.handover, frame).await {
+        if loader.may_send(frame) {
+            return true;
+        }
+        if !load_again(loader, frame).await {
+            return false;
+        }
+    }
+    false
+}
+
+/// Loads a frame again that may have been erased. Returns `false` if it is not sent.
+async fn load_again(loader: &Loader, frame: &mut GroupDelivery) -> bool {
+    frame.claimed.entry = None;
+    match loader.load(&frame.claimed).await {
+        Ok(Some(loaded)) => *frame = loaded,
+        Ok(None) => return false,
+        Err(error) if error.is_retryable() && is_held(&loader.handover, frame) => sleep(RETRY).await,
+        // It will be redelivered.
+        Err(_) => {
+            give_up(&loader.handover, frame);
+            return false;
+        }
+    }
+    true
+}
+
+/// Reports whether the task can still give a frame back.
+fn is_held(handover: &Handover, frame: &GroupDelivery) -> bool {
+    frame.claimed.token.is_some_and(|token| handover.holds(token))
+}
+
+fn give_up(handover: &Handover, frame: &GroupDelivery) {
+    if let Some(token) = frame.claimed.token {
+        handover.take(token);
     }
 }
 
@@ -158,7 +192,7 @@ async fn confirm_ownership(
     handover: &Handover,
     frame: &mut GroupDelivery,
 ) -> bool {
-    while Instant::now() >= frame.check_at {
+    while Instant::now() >= frame.claimed.check_at {
         let answer = Ack {
             stream_id: frame.entry.stream_id.clone(),
             sequence: frame.entry.sequence,
@@ -170,17 +204,16 @@ async fn confirm_ownership(
         match queue.acknowledge(group, &[answer]).await.map(|mut results| results.pop()) {
             Ok(Some(AckResult::Done(Some(deadline)))) => {
                 frame.deadline = deadline;
+                frame.claimed.delivery.deadline = deadline;
                 return true;
             }
             // If this lasts too long, the task gives the frame back.
-            Err(error) if error.is_retryable() && frame.token.is_some_and(|token| handover.holds(token)) => {
+            Err(error) if error.is_retryable() && is_held(handover, frame) => {
                 sleep(RETRY).await;
             }
             // The frame belongs to another member, or is done. Otherwise it will be redelivered.
             Ok(_) | Err(_) => {
-                if let Some(token) = frame.token {
-                    handover.take(token);
-                }
+                give_up(handover, frame);
                 return false;
             }
         }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::loading::ClaimedFrame;
 use crate::domain::{GroupId, MemberId, OutputEntry, PartitionId, Timestamp};
+use crate::hub::erasures::Known;
 use crate::hub::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
 use crate::hub::pictures::want::PictureWant;
 use crate::queue;
@@ -79,11 +79,10 @@ pub struct GroupDelivery {
     pub incarnation: u64,
     /// The stream's partition.
     pub partition: PartitionId,
-    /// The time from which on the server checks, before it sends the frame, that the frame still
-    /// belongs to the member.
-    pub(super) check_at: Instant,
-    /// The frame's token in the handover; `None` for a frame that an earlier call has sent.
-    pub(super) token: Option<u64>,
+    /// The claim that it was loaded for.
+    pub(super) claimed: ClaimedFrame,
+    /// What was known of erasures when it was loaded.
+    pub(super) known: Known,
 }
 
 /// The reason why a member's call, or an operation on a group, failed.

@@ -17,6 +17,7 @@ mod call;
 mod consumers;
 mod dead_letters;
 mod event;
+mod loading;
 mod member;
 mod open;
 mod positions;

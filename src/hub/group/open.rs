@@ -29,8 +29,6 @@ impl Consumers {
         cache.notify_members();
         let (sender, events) = mpsc::channel(1);
         let handover = Arc::new(Handover::default());
-        let call =
-            GroupCall::new(events, Arc::clone(&handover), Arc::clone(&self.queue), request.group.clone());
         let member = match Member::open(self, cache, membership.clone(), request, sender, handover).await {
             Ok(mut member) => {
                 member.send_again(joined.held);
@@ -41,6 +39,7 @@ impl Consumers {
                 return Err(error);
             }
         };
+        let call = GroupCall::new(events, member.loader());
         self.tasks.spawn("group-member", member.run());
         Ok(call)
     }

@@ -6,6 +6,7 @@ use super::cache::StreamPosition;
 use super::consumers::Consumers;
 use super::selection::gap_reason;
 use crate::domain::{GroupSettings, OutputEntry, PictureRole, Sequence, StreamRecord};
+use crate::hub::erasures::Known;
 use crate::hub::event::GapReason;
 use crate::hub::feed::topic::{Lookup, Topic};
 use crate::hub::pictures::want::PictureWant;
@@ -24,6 +25,8 @@ pub(super) struct PreparedStream {
     pub(super) claim: ClaimCandidates,
     /// One for each candidate, in order.
     pub(super) entries: Vec<PreparedEntry>,
+    /// What was known of erasures when the entries were looked for.
+    pub(super) known: Known,
     /// The stream's floor, 0 = none; `None` if the output was not read.
     pub(super) floor: Option<u64>,
     /// Nothing is left of the stream's output, and nothing will be published.
@@ -78,6 +81,7 @@ impl Consumers {
         record: Option<&StreamRecord>,
         options: &SelectionOptions<'_>,
     ) -> queue::Result<PreparedStream> {
+        let known = self.hub.erasures.known();
         let Entries { entries: found, trimmed, floor, gone } =
             self.entries(topic, position.next, options.max_frames).await?;
         // A stream that came back after it was unregistered is sampled from its beginning, as for a
@@ -127,6 +131,7 @@ impl Consumers {
         Ok(PreparedStream {
             claim: ClaimCandidates { stream_id, from, is_new, lost, candidates },
             entries,
+            known,
             floor,
             gone,
         })

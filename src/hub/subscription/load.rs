@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::backoff::Backoff;
 use crate::domain::{OutputEntry, Sequence, StreamId};
 use crate::hub::Hub;
+use crate::hub::erasures::Known;
 use crate::hub::event::PicturesOrLost;
 use crate::hub::pictures::want::PictureWant;
 use crate::queue::{self, OutputPage};
@@ -31,9 +32,17 @@ pub(super) struct Load {
 /// The result of a read.
 #[derive(Debug)]
 pub(super) enum LoadResult {
-    /// A page of the output; `None` if the stream is unknown.
-    Page(Option<OutputPage>),
-    Pictures(Arc<OutputEntry>, PicturesOrLost),
+    /// A page of the output, `None` if the stream is unknown; and the generation of what is in memory
+    /// when the read began.
+    Page(Option<OutputPage>, u64),
+    Pictures(FoundEntry, PicturesOrLost),
+}
+
+/// An entry, and what was known of erasures when it was looked for.
+#[derive(Debug)]
+pub(super) struct FoundEntry {
+    pub(super) entry: Arc<OutputEntry>,
+    pub(super) known: Known,
 }
 
 impl Load {
@@ -47,18 +56,19 @@ impl Load {
         let hub = Arc::clone(hub);
         Self::new(index, async move {
             hub.count_output_read();
+            let generation = hub.erasures.generation();
             match hub.queue.read_outputs(&stream, from, limit).await {
-                Err(queue::Error::StreamNotFound(_)) => Ok(LoadResult::Page(None)),
-                page => page.map(|page| LoadResult::Page(Some(page))),
+                Err(queue::Error::StreamNotFound(_)) => Ok(LoadResult::Page(None, generation)),
+                page => page.map(|page| LoadResult::Page(Some(page), generation)),
             }
         })
     }
 
-    pub(super) fn pictures(hub: &Arc<Hub>, index: u32, entry: Arc<OutputEntry>, want: PictureWant) -> Self {
+    pub(super) fn pictures(hub: &Arc<Hub>, index: u32, found: FoundEntry, want: PictureWant) -> Self {
         let hub = Arc::clone(hub);
         Self::new(index, async move {
-            let pictures = hub.pictures(&entry, &want).await?;
-            Ok(LoadResult::Pictures(entry, pictures))
+            let pictures = hub.pictures(&found.entry, &want).await?;
+            Ok(LoadResult::Pictures(found, pictures))
         })
     }
 }

@@ -192,11 +192,12 @@ impl Subscription {
     /// error. It is cancel-safe: the call can be dropped and repeated without loss.
     pub async fn next(&mut self) -> Option<Result<Event, SubscribeError>> {
         loop {
-            // While a backlog is sent from memory, this lets other tasks run.
-            tokio::task::consume_budget().await;
+            // A frame does not wait in the queue: see `deliver`.
             if let Some(event) = self.out.pop_front() {
                 return Some(Ok(event));
             }
+            // While a backlog is sent from memory, this lets other tasks run.
+            tokio::task::consume_budget().await;
             if let Phase::Over(error) = &mut self.phase {
                 return error.take().map(Err);
             }

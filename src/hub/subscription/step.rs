@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::Subscription;
 use super::choice::OverflowPolicy;
-use super::load::{Load, LoadResult, Outage};
+use super::load::{FoundEntry, Load, LoadResult, Outage};
 use super::stops::Leaving;
 use super::stream::{NextEntry, StreamProgress};
 use crate::domain::limits::MAX_STREAMS;
-use crate::domain::{OutputBody, OutputEntry, Sequence};
+use crate::domain::{OutputBody, Sequence};
 use crate::hub::clock;
 use crate::hub::event::{DeliveredFrame, DeliveredPicture, Event, GapReason, PicturesOrLost, SubscribeError};
 use crate::hub::feed::inbox::{Change, WaitingStream};
@@ -83,6 +83,8 @@ impl Subscription {
         let Some(stream) = self.streams.get_mut(&index) else { return };
         let Some(selector) = self.selectors.get(stream.selector) else { return };
         let (want, choice) = (selector.want.clone(), Arc::clone(&selector.choice));
+        let known = self.registration.hub.erasures.known();
+        stream.forget_ahead_before(self.registration.hub.erasures.generation());
         if excess > 0 {
             match choice.overflow {
                 OverflowPolicy::DropOldest => {}
@@ -138,10 +140,11 @@ impl Subscription {
             match &entry.body {
                 OutputBody::Tombstone(_) => {}
                 OutputBody::Frame(_) if want.roles().next().is_none() => {
-                    return self.deliver(index, entry, Vec::new());
+                    return self.deliver(index, FoundEntry { entry, known }, Vec::new());
                 }
                 OutputBody::Frame(_) => {
-                    self.load = Some(Load::pictures(&self.registration.hub, index, entry, want));
+                    let found = FoundEntry { entry, known };
+                    self.load = Some(Load::pictures(&self.registration.hub, index, found, want));
                     again = false;
                     break;
                 }
@@ -161,16 +164,16 @@ impl Subscription {
         self.outage = None;
         let Some(stream) = self.streams.get_mut(&index) else { return };
         let again = match found {
-            LoadResult::Page(Some(page)) => stream.take_page(page),
-            LoadResult::Page(None) => {
+            LoadResult::Page(Some(page), generation) => stream.take_page(page, generation),
+            LoadResult::Page(None, _) => {
                 stream.report_unknown();
                 false
             }
-            LoadResult::Pictures(entry, PicturesOrLost::Pictures(pictures)) => {
-                return self.deliver(index, entry, pictures);
+            LoadResult::Pictures(found, PicturesOrLost::Pictures(pictures)) => {
+                return self.deliver(index, found, pictures);
             }
-            LoadResult::Pictures(entry, PicturesOrLost::Lost(reason)) => {
-                stream.leave_out(&entry, reason);
+            LoadResult::Pictures(found, PicturesOrLost::Lost(reason)) => {
+                stream.leave_out(&found.entry, reason);
                 true
             }
         };
@@ -191,8 +194,14 @@ impl Subscription {
         self.inbox().enqueue(index);
     }
 
-    fn deliver(&mut self, index: u32, entry: Arc<OutputEntry>, pictures: Vec<DeliveredPicture>) {
+    /// Queues a frame that is next in its stream, as the only event. If a gap is pending before it,
+    /// queues only the gap, and the frame waits in `loaded` until the client has room for it.
+    fn deliver(&mut self, index: u32, found: FoundEntry, pictures: Vec<DeliveredPicture>) {
         self.inbox().enqueue(index);
+        if !self.hub().erasures.may_use(found.known) {
+            return; // it may be erased: the next turn of the stream looks for it again
+        }
+        let entry = &found.entry;
         let Some(stream) = self.streams.get_mut(&index) else { return };
         // The stream may have been unregistered while the pictures were read: its next turn reports
         // that.
@@ -200,17 +209,21 @@ impl Subscription {
             return;
         }
         let Some(selector) = self.selectors.get(stream.selector) else { return };
-        if selector.choice.is_stale(&entry, clock::now()) {
+        if selector.choice.is_stale(entry, clock::now()) {
             // It became stale while its pictures were read.
-            stream.leave_out(&entry, GapReason::Stale);
+            stream.leave_out(entry, GapReason::Stale);
             return self.update(index);
         }
+        if let Some(gap) = stream.take_gap() {
+            self.out.push_back(Event::Gap(gap));
+            self.loaded = Some((index, Ok(LoadResult::Pictures(found, PicturesOrLost::Pictures(pictures)))));
+            return;
+        }
         stream.only_newest = selector.only_newest();
-        self.out.extend(stream.take_gap().map(Event::Gap));
-        stream.advance(&entry);
+        stream.advance(entry);
         let cursor = stream.cursor();
         self.out.push_back(Event::Frame(DeliveredFrame {
-            entry,
+            entry: found.entry,
             selector: stream.selector,
             pictures,
             cursor,

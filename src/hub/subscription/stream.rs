@@ -58,6 +58,8 @@ pub(super) struct StreamProgress {
     pub(super) closed: bool,
     /// Entries that a page read ahead.
     ahead: VecDeque<Arc<OutputEntry>>,
+    /// The generation of what is in memory when that read began.
+    ahead_generation: u64,
     gap: PendingGap,
     /// The subscriber's original cursor, which belongs to another store; `None` as soon as the
     /// pending gap is reported.
@@ -101,6 +103,7 @@ impl StreamProgress {
             leaving: Leaving::Stays,
             closed: false,
             ahead: VecDeque::new(),
+            ahead_generation: 0,
             gap: PendingGap::default(),
             foreign: None,
             awaited: None,
@@ -261,8 +264,16 @@ impl StreamProgress {
         self.stopped = true;
     }
 
-    /// Takes a page that was read from `next` on; returns whether more can be reported at once.
-    pub(super) fn take_page(&mut self, page: OutputPage) -> bool {
+    /// Forgets the entries that were read ahead in an earlier generation: they may be erased.
+    pub(super) fn forget_ahead_before(&mut self, generation: u64) {
+        if self.ahead_generation != generation {
+            self.ahead.clear();
+        }
+    }
+
+    /// Takes a page that was read from `next` on, beginning in this generation; returns whether more
+    /// can be reported at once.
+    pub(super) fn take_page(&mut self, page: OutputPage, generation: u64) -> bool {
         let published = page.counters.published_sequence;
         self.topic.observe(&page.counters);
         let was_unread = self.output_unread;
@@ -295,6 +306,7 @@ impl StreamProgress {
             }
         }
         self.ahead = page.entries.into();
+        self.ahead_generation = generation;
         !self.ahead.is_empty() || self.next.get() <= published
     }
 

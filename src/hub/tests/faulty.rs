@@ -24,6 +24,7 @@ pub(super) struct Faulty {
     pub(super) memory: Arc<MemoryQueue>,
     down: AtomicBool,
     feed_lossy: AtomicBool,
+    feed_held: AtomicBool,
     payloads_lost: AtomicBool,
     slow: AtomicBool,
     /// The number of records that were read by id.
@@ -38,6 +39,7 @@ impl Faulty {
             memory,
             down: AtomicBool::default(),
             feed_lossy: AtomicBool::default(),
+            feed_held: AtomicBool::default(),
             payloads_lost: AtomicBool::default(),
             slow: AtomicBool::default(),
             records_read: AtomicUsize::default(),
@@ -53,6 +55,11 @@ impl Faulty {
     /// Makes the feeds report that they missed events, and return none.
     pub(super) fn set_feed_lossy(&self, lossy: bool) {
         self.feed_lossy.store(lossy, Ordering::SeqCst);
+    }
+
+    /// Holds back what is read from the feeds.
+    pub(super) fn set_feed_held(&self, held: bool) {
+        self.feed_held.store(held, Ordering::SeqCst);
     }
 
     /// Makes all payloads disappear.
@@ -300,6 +307,9 @@ impl Queue for Faulty {
     ) -> Result<Vec<FeedPage>> {
         self.check_up()?;
         let mut pages = self.memory.read_feed(positions, wait).await?;
+        while self.feed_held.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         self.check_up()?;
         if self.feed_lossy.load(Ordering::SeqCst) {
             for page in &mut pages {

@@ -15,8 +15,8 @@ use crate::shutdown::Tasks;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-struct GroupWorld {
-    world: World,
+pub(super) struct GroupWorld {
+    pub(super) world: World,
     consumers: Arc<Consumers>,
 }
 
@@ -25,7 +25,7 @@ fn group() -> GroupId {
 }
 
 impl GroupWorld {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let world = World::new();
         world.register(&["cam"]).await;
         let settings = GroupSettings {
@@ -43,7 +43,7 @@ impl GroupWorld {
         Self { world, consumers }
     }
 
-    async fn join(&self, member: &str, max_frames: u32) -> GroupCall {
+    pub(super) async fn join(&self, member: &str, max_frames: u32) -> GroupCall {
         join(&self.consumers, member, max_frames).await
     }
 
@@ -65,7 +65,7 @@ impl GroupWorld {
 
     /// Waits until this many frames are outstanding: the members' tasks have claimed all that they
     /// may.
-    async fn outstanding(&self, count: usize) {
+    pub(super) async fn outstanding(&self, count: usize) {
         loop {
             let state = self.world.memory.group_state(&group()).await.unwrap();
             if state.positions[&stream("cam")].pending.len() == count {
@@ -93,7 +93,7 @@ async fn join(consumers: &Arc<Consumers>, member: &str, max_frames: u32) -> Grou
     call
 }
 
-async fn frame(call: &mut GroupCall) -> GroupDelivery {
+pub(super) async fn frame(call: &mut GroupCall) -> GroupDelivery {
     loop {
         match call.next().await.expect("not the end").expect("no error") {
             GroupEvent::Frame(frame) => return frame,

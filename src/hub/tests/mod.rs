@@ -8,6 +8,7 @@ mod changes;
 mod client;
 mod delegate;
 mod delivery;
+mod erasing;
 mod faulty;
 mod groups;
 mod options;

@@ -110,6 +110,10 @@ impl World {
         lease
     }
 
+    pub(super) async fn lease_of(&self, id: &str) -> Lease {
+        self.lease(self.memory.partitions().of(&stream(id))).await
+    }
+
     pub(super) async fn publish(&self, id: &str, count: usize) {
         self.publish_as(id, &vec![Publish::Frame; count]).await;
     }
@@ -133,7 +137,7 @@ impl World {
     }
 
     pub(super) async fn finish(&self, id: &str, kinds: &[Publish]) {
-        let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
+        let lease = self.lease_of(id).await;
         let work = self.memory.take(&lease, WorkPosition::default(), 1000).await.unwrap();
         let finished: Vec<Finished> = work
             .into_iter()
@@ -165,7 +169,7 @@ impl World {
 
     /// Trims the output of a stream to this many entries, as retention does.
     pub(super) async fn trim_to(&self, id: &str, max_frames: u64) {
-        let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
+        let lease = self.lease_of(id).await;
         let kept = self.kept_entries(id).await;
         let left = usize::try_from(max_frames).unwrap().min(kept.len());
         let keep_from = match (kept.get(kept.len() - left), kept.last()) {

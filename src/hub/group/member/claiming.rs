@@ -8,7 +8,7 @@ use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 use super::Member;
-use super::ready::{ClaimedFrame, End, Ready};
+use super::ready::{End, Ready};
 use super::stream::Stream;
 use crate::backoff::Backoff;
 use crate::domain::{GroupAffinity, Sequence, StreamId};
@@ -16,6 +16,7 @@ use crate::hub::event::GapReason;
 use crate::hub::gaps::PendingGap;
 use crate::hub::group::cache::{GroupView, StreamPosition};
 use crate::hub::group::event::{GroupError, GroupEvent, MEMBER_TTL};
+use crate::hub::group::loading::ClaimedFrame;
 use crate::hub::group::prepared::{PreparedEntry, PreparedStream, SelectionOptions};
 use crate::hub::streams::records;
 use crate::queue::{
@@ -363,7 +364,8 @@ impl Member {
                 .find(|(_, one)| one.sequence == sequence && one.stream_id == prepared.claim.stream_id)
             {
                 self.ready.extend(stream.take_gap().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
-                let frame = ClaimedFrame::new(delivery.clone(), Some(entry), Some(*token));
+                let entry = Some((entry, prepared.known));
+                let frame = ClaimedFrame::new(delivery.clone(), entry, Some(*token));
                 self.ready.push_back(Ready::Frame(frame));
             }
             from = sequence.next();
@@ -404,6 +406,7 @@ fn is_taken(streams: &[(u32, PreparedStream)], results: &[CandidateResult], deli
 mod tests {
     use super::*;
     use crate::domain::Timestamp;
+    use crate::hub::erasures::Erasures;
     use crate::queue::{Candidate, ClaimCandidates};
 
     #[test]
@@ -423,8 +426,9 @@ mod tests {
             lost: 0,
             candidates: vec![candidate(1), candidate(2)],
         };
+        let known = Erasures::default().known();
         let streams =
-            [(0, PreparedStream { claim: candidates, entries: Vec::new(), floor: None, gone: false })];
+            [(0, PreparedStream { claim: candidates, entries: Vec::new(), known, floor: None, gone: false })];
         let delivery = |at| Delivery {
             stream_id: "cam".parse().unwrap(),
             sequence: sequence(at),

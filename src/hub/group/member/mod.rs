@@ -18,11 +18,12 @@ use super::cache::GroupCache;
 use super::call::Handover;
 use super::consumers::Consumers;
 use super::event::{GroupError, GroupEvent, MEMBER_TTL, MemberRequest};
+use super::loading::{ClaimedFrame, Loader};
 use crate::backoff::Backoff;
 use crate::hub::event::{Gap, StreamHead};
 use crate::hub::feed::registration::Registration;
 use crate::queue::{self, Delivery, Membership};
-use ready::{ClaimedFrame, End, Ready};
+use ready::{End, Ready};
 use stream::Stream;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -38,6 +39,7 @@ pub(super) struct Member {
     request: MemberRequest,
     sender: mpsc::Sender<Result<GroupEvent, GroupError>>,
     handover: Arc<Handover>,
+    loader: Arc<Loader>,
     registration: Registration,
     /// The revision of the settings by which it follows streams.
     revision: u64,
@@ -60,6 +62,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Returns what loads the frames of the call.
+    pub(super) fn loader(&self) -> Arc<Loader> {
+        Arc::clone(&self.loader)
+    }
+
     /// Queues the frames that were outstanding before this call: the member may be working on them,
     /// or may have lost them.
     pub(super) fn send_again(&mut self, held: Vec<Delivery>) {

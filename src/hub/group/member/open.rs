@@ -13,6 +13,7 @@ use crate::hub::group::cache::GroupCache;
 use crate::hub::group::call::Handover;
 use crate::hub::group::consumers::Consumers;
 use crate::hub::group::event::{GroupError, GroupEvent, MemberRequest};
+use crate::hub::group::loading::Loader;
 use crate::queue::Membership;
 
 impl Member {
@@ -33,6 +34,14 @@ impl Member {
             view.refresh(&*consumers.queue).await?;
             (view.record.clone(), register(consumers, &view)?)
         };
+        let loader = Loader {
+            consumers: Arc::clone(consumers),
+            cache: Arc::clone(&cache),
+            handover: Arc::clone(&handover),
+            group: membership.group.clone(),
+            incarnation: record.incarnation,
+            want: request.want.clone(),
+        };
         let ack_deadline = record.settings.effective().ack_deadline;
         let mut member = Self {
             consumers: Arc::clone(consumers),
@@ -41,6 +50,7 @@ impl Member {
             membership,
             sender,
             handover,
+            loader: Arc::new(loader),
             registration,
             revision: record.revision,
             generation: 0,
