@@ -56,8 +56,15 @@ impl SequenceSet {
     /// Reports whether it contains a sequence.
     #[must_use]
     pub fn contains(&self, sequence: Sequence) -> bool {
+        self.range_of(sequence).is_some()
+    }
+
+    /// Returns the range that contains a sequence.
+    #[must_use]
+    pub fn range_of(&self, sequence: Sequence) -> Option<(u64, u64)> {
         let after = self.0.partition_point(|&(first, _)| first <= sequence.get());
-        after.checked_sub(1).is_some_and(|at| self.0[at].1 >= sequence.get())
+        let range = self.0[after.checked_sub(1)?];
+        (range.1 >= sequence.get()).then_some(range)
     }
 
     /// Reports whether it contains nothing.

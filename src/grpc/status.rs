@@ -36,7 +36,7 @@ impl From<QueueError> for Fault {
             QueueError::Refused(_) => {
                 unavailable("the queue backend rejected the command; see the server log")
             }
-            QueueError::Joining => unavailable(&message),
+            QueueError::Joining | QueueError::OlderVersions(_) => unavailable(&message),
             QueueError::LeaseLost => Self::new(ErrorReason::Internal, message),
             QueueError::StreamNotFound(id) => {
                 Self::new(ErrorReason::StreamNotFound, message).fact("stream_id", id)
@@ -251,6 +251,7 @@ mod tests {
                 false,
             ),
             (QueueError::TooManyErasedRanges { limit: 2 }, Code::InvalidArgument, "TOO_MANY_ITEMS", false),
+            (QueueError::OlderVersions("w".to_owned()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
             (QueueError::RevisionMismatch { current: 2 }, Code::Internal, "INTERNAL", false),
             (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
             (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),

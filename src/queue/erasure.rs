@@ -32,7 +32,8 @@ pub trait Erasure: Send + Sync {
     ///
     /// # Errors
     /// [`Error::StreamNotFound`](super::Error::StreamNotFound);
-    /// [`Error::TooManyErasedRanges`](super::Error::TooManyErasedRanges).
+    /// [`Error::TooManyErasedRanges`](super::Error::TooManyErasedRanges);
+    /// [`Error::OlderVersions`](super::Error::OlderVersions).
     async fn erase(&self, stream: &StreamId, range: SequenceRange) -> Result<()>;
 
     /// Reports whether published frames of a stream, or their dead letters, are yet to be erased.

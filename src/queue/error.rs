@@ -83,6 +83,13 @@ pub enum Error {
         /// The maximum.
         limit: usize,
     },
+    /// Servers or workers of an older version use the store. They do not know erased frames: nothing
+    /// was done. Names them.
+    #[error(
+        "an older version without EraseFrames still uses the store: {0}. Replace these processes; they count for up to a \
+         minute, or two lease terms, after they have ended. Then call again; nothing was erased"
+    )]
+    OlderVersions(String),
     /// The stored data has another layout than this program's.
     #[error("the stored layout is incompatible: {0}")]
     Layout(String),
@@ -100,7 +107,11 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoAnswer(_) | Self::Refused(_) | Self::Joining => true,
+            Self::Unreachable(_)
+            | Self::NoAnswer(_)
+            | Self::Refused(_)
+            | Self::Joining
+            | Self::OlderVersions(_) => true,
             Self::LeaseLost
             | Self::StreamNotFound(_)
             | Self::StreamExists(_)

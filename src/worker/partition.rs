@@ -28,8 +28,6 @@ use taking::Backlog;
 
 /// The maximum number of frames that one call publishes.
 const FINISH_BATCH: usize = 16;
-/// The maximum number of steps of erasures in one pass. Frames are published in between.
-const ERASE_STEPS: usize = 64;
 /// The maximum number of streams whose records are remembered.
 const CACHED_STREAMS: usize = 4096;
 
@@ -54,6 +52,8 @@ pub(super) struct Partition {
     isolation: Isolation,
     failures: Failures,
     states: States,
+    /// Whether there may be more to erase.
+    erasing: bool,
 }
 
 impl Partition {
@@ -77,6 +77,7 @@ impl Partition {
             isolation: Isolation::default(),
             failures: Failures::default(),
             states: States::default(),
+            erasing: false,
         }
     }
 
@@ -139,6 +140,8 @@ impl Partition {
                 () = tokio::time::sleep(PAUSED_POLL), if !stopping && self.pause.is_paused() => self.backlog.woken(),
                 () = handle.stop.cancelled(), if !stopping => {}
                 _ = retention.tick() => self.pass().await?,
+                // Frames are taken and published between the steps of an erasure.
+                () = std::future::ready(()), if self.erasing => self.erase().await?,
             }
         }
     }
@@ -378,19 +381,19 @@ impl Partition {
         self.retention.pass().await
     }
 
-    /// Carries out a bounded part of the partition's erasures.
+    /// Carries out a step of the partition's erasures.
     async fn erase(&mut self) -> Result<()> {
-        for _ in 0..ERASE_STEPS {
-            match self.shared.queue.erase_step(&self.lease).await {
-                Ok(true) => self.retention.forget_sizes(),
-                Ok(false) => break,
-                Err(Error::LeaseLost) => return Err(Error::LeaseLost),
-                // The next pass tries again.
-                Err(error) => {
-                    tracing::warn!(partition = %self.lease.partition, %error, "an erasure is postponed");
-                    break;
-                }
+        self.erasing = match self.shared.queue.erase_step(&self.lease).await {
+            Ok(more) => more,
+            Err(Error::LeaseLost) => return Err(Error::LeaseLost),
+            // The next pass tries again.
+            Err(error) => {
+                tracing::warn!(partition = %self.lease.partition, %error, "an erasure is postponed");
+                false
             }
+        };
+        if self.erasing {
+            self.retention.forget_sizes();
         }
         Ok(())
     }

@@ -246,6 +246,29 @@ pub(crate) async fn failed_replays_leave_the_state_of_their_stream(backend: Back
     audit(&*store).await;
 }
 
+pub(crate) async fn successful_replays_leave_the_state_of_their_stream(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let names = fail(&*store, &lease, "cam", &["one", "two", "three"]).await;
+    let before = record(&*store, "cam").await.counters;
+    assert!(matches!(store.replay_dead_letter(names[0]).await.unwrap(), ReplayResult::Replayed(_)));
+    let waiting = record(&*store, "cam").await.counters;
+    assert_eq!(waiting.last_receive_time, before.last_receive_time, "the camera sent nothing");
+    work_off(&*store, &lease).await;
+    let counters = record(&*store, "cam").await.counters;
+    assert_eq!((counters.failed_in_row, counters.processed_frames()), (3, 1));
+    assert_eq!(counters.last_receive_time, before.last_receive_time);
+    let newest = store.latest_frame(&id("cam")).await.unwrap().expect("it is the newest frame");
+    assert!(Some(newest.receive_time) > before.last_receive_time);
+    // A frame of the camera counts, and times of receipt still do not decrease.
+    publish(&*store, &lease, "cam", 1).await;
+    let counters = record(&*store, "cam").await.counters;
+    assert_eq!(counters.failed_in_row, 0);
+    assert!(counters.last_receive_time >= Some(newest.receive_time));
+    audit(&*store).await;
+}
+
 pub(crate) async fn an_impossible_replay_changes_nothing(backend: Backend) {
     let store = backend.open().await;
     register_bounded(&*store, "cam", 1, 1 << 20).await;

@@ -14,19 +14,19 @@ use frameway::queue::{
 use crate::backend::{Backend, Settings, Store};
 use crate::support::*;
 
-async fn one_partition(backend: Backend) -> (Store, Lease) {
+pub(crate) async fn one_partition(backend: Backend) -> (Store, Lease) {
     let store = backend.open_with(Settings { partitions: 1, ..Default::default() }).await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     (store, lease)
 }
 
-fn range(first: u64, last: u64) -> SequenceRange {
+pub(crate) fn range(first: u64, last: u64) -> SequenceRange {
     SequenceRange::new(number(first), number(last)).unwrap()
 }
 
 /// Carries out all erasures; returns the number of steps.
-async fn erase_all(store: &Store, lease: &Lease) -> usize {
+pub(crate) async fn erase_all(store: &Store, lease: &Lease) -> usize {
     let mut steps = 0;
     while store.erase_step(lease).await.unwrap() {
         steps += 1;
@@ -36,7 +36,7 @@ async fn erase_all(store: &Store, lease: &Lease) -> usize {
 }
 
 /// Describes the output: a sequence, `x` for an erased frame, `!` for another tombstone.
-async fn output(store: &Store, stream: &str) -> String {
+pub(crate) async fn output(store: &Store, stream: &str) -> String {
     let page = store.read_outputs(&id(stream), Sequence::FIRST, 10_000).await.unwrap();
     let one = |entry: &Arc<OutputEntry>| match &entry.body {
         OutputBody::Frame(_) => entry.sequence.to_string(),
@@ -305,4 +305,52 @@ pub(crate) async fn waiting_frames_are_found_by_time(backend: Backend) {
         let waiting = store.first_waiting_at(&id("cam"), time).await.unwrap();
         assert_eq!(waiting.map(Sequence::get), found);
     }
+}
+
+pub(crate) async fn dead_letters_are_erased_in_bounded_steps(backend: Backend) {
+    let (store, lease) = one_partition(backend).await;
+    register(&*store, "other").await;
+    for stream in ["other", "cam"] {
+        accept(&*store, (0..200).map(|n| frame(stream, format!("broken {n}"))).collect()).await;
+    }
+    let items = take_all(&*store, &lease).await;
+    let frames: Vec<_> = items.iter().map(failed).collect();
+    for frames in frames.chunks(50) {
+        store.finish(&lease, frames).await.unwrap();
+    }
+    store.erase(&id("cam"), range(11, 100)).await.unwrap();
+    let (mut steps, middle) = (0, if backend == Backend::Memory { 1 } else { 3 });
+    while store.is_erasing(&id("cam")).await.unwrap() {
+        let before = store.dead_letter_totals().await.unwrap().letters;
+        assert!(store.erase_step(&lease).await.unwrap());
+        let removed = before - store.dead_letter_totals().await.unwrap().letters;
+        assert!(backend == Backend::Memory || removed <= 64, "{removed} in one step");
+        steps += 1;
+        // More may be stored while the dead letters are removed.
+        if steps == middle {
+            store.erase(&id("cam"), range(101, 150)).await.unwrap();
+        }
+    }
+    assert!(backend == Backend::Memory || steps > 8, "{steps} steps");
+    assert_eq!(store.dead_letter_totals().await.unwrap().letters, 260);
+    assert_eq!(record(&*store, "cam").await.counters.erased_frames, 140);
+    audit(&*store).await;
+}
+
+pub(crate) async fn the_newest_frame_is_found_below_any_number_of_erased_ones(backend: Backend) {
+    let (store, lease) = one_partition(backend).await;
+    for _ in 0..4 {
+        publish(&*store, &lease, "cam", 500).await;
+    }
+    store.erase(&id("cam"), range(10, 2_000)).await.unwrap();
+    erase_all(&store, &lease).await;
+    let reads = || {
+        let stats = store.redis(&["INFO", "commandstats"]).unwrap_or_default();
+        let found = stats.lines().find_map(|line| line.strip_prefix("cmdstat_xrevrange:calls="));
+        found.map_or(0, |line| line.split(',').next().unwrap().parse::<u64>().unwrap())
+    };
+    let before = reads();
+    let newest = store.latest_frame(&id("cam")).await.unwrap().map(|entry| entry.sequence);
+    assert_eq!(newest, Some(number(9)));
+    assert!(reads() - before <= 1, "{} reads", reads() - before);
 }

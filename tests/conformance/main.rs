@@ -25,6 +25,7 @@ mod group_replay;
 mod groups;
 mod lease;
 mod life;
+mod older_versions;
 mod output;
 mod registry;
 mod replies;
@@ -175,6 +176,8 @@ behaviours! {
         the_newest_frame_is_one_that_is_not_erased,
         erasures_of_unknown_streams_and_too_many_ranges_are_refused,
         waiting_frames_are_found_by_time,
+        dead_letters_are_erased_in_bounded_steps,
+        the_newest_frame_is_found_below_any_number_of_erased_ones,
     }
     feed {
         the_feed_has_all_events_in_order,
@@ -253,6 +256,7 @@ behaviours! {
         a_filter_selects_dead_letters,
         a_replay_is_a_new_frame_and_happens_once,
         failed_replays_leave_the_state_of_their_stream,
+        successful_replays_leave_the_state_of_their_stream,
         an_impossible_replay_changes_nothing,
         a_dry_replay_predicts_the_results_and_changes_nothing,
         a_discarded_dead_letter_is_removed_with_its_picture,

@@ -1,24 +1,34 @@
-//! Row 36: frames are erased under load, and the worker is killed again and again meanwhile.
+//! Row 36: frames are erased, and the worker is killed between the steps of the erasure.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use frameway::domain::Partitions;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::erase_frames_request::Range;
 use frameway::pb::v1::frame_lookup::Outcome;
-use rand::RngExt as _;
+use frameway::pb::v1::subscribe_frames_response::Event;
+use frameway::picture::{Codec, Limits};
+use frameway::scene::Scene;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use crate::campaign::{rounds, seeded_rng};
+use crate::campaign::rounds;
 use crate::common::redis::{Persistence, RedisServer};
-use crate::common::{DEADLINE, eventually, spawn};
+use crate::common::{DEADLINE, spawn};
 use crate::ledger::Ledger;
 use crate::process::Process;
+use crate::proxy::{Proxy, Wire};
 use crate::table::{Row, record};
-use crate::traffic::{Client, Publisher, client, register, streams};
+use crate::traffic::{Client, Publisher, accounted, client, register, selector, streams, subscribe};
 
 const STREAMS: usize = 2;
+/// More frames than three steps of an erasure take, each of 200 entries.
+const FRAMES_A_ROUND: u64 = 650;
+const BATCH: u64 = 50;
+/// With this, a worker reads the entries of a step in about half a second.
+const STEP_BYTES_PER_SECOND: u64 = 250_000;
 /// More frames than any test submits.
 const ALL: u64 = 1_000_000;
 
@@ -58,9 +68,7 @@ async fn readable(client: &Client, stream: &str, numbers: &[u64]) -> usize {
         let answer = client.streaming.clone().get_frames(request).await.expect("reads").into_inner();
         for result in answer.results {
             if let Some(Outcome::Frame(frame)) = result.outcome {
-                let has_data =
-                    |one: &&pb::Picture| matches!(one.content, Some(pb::picture::Content::Data(_)));
-                found += frame.pictures.iter().filter(has_data).count();
+                found += pictures_of(&frame);
             }
         }
     }
@@ -74,13 +82,92 @@ async fn account(client: &Client, stream: &str) -> pb::FrameAccount {
     answer.streams[0].account.expect("an account")
 }
 
-/// Submits a frame of each stream again and again, at a pace that a worker keeps although it is killed.
-async fn trickle(mut publisher: Publisher, stop: CancellationToken) -> Publisher {
+/// Submits a frame of each publisher again and again, at a pace that a worker keeps although it is
+/// killed.
+async fn trickle(mut publishers: [Publisher; STREAMS], stop: CancellationToken) -> [Publisher; STREAMS] {
     while !stop.is_cancelled() {
-        publisher.submit(1).await;
+        for publisher in &mut publishers {
+            publisher.submit(1).await;
+        }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    publisher
+    publishers
+}
+
+/// Returns small pictures, of which a worker without optimisation processes many in a second.
+fn small_pictures() -> Vec<Bytes> {
+    let (scene, mut codec) = (Scene::new(7, 160, 96), Codec::new(Limits::default()));
+    (0..16).map(|n| scene.jpeg(&mut codec, n * 5, 85).expect("a drawn picture").0).collect()
+}
+
+/// Selects the original, or the processed picture in another size, which the server makes.
+fn selections() -> [pb::PictureSelection; 2] {
+    let rendition =
+        pb::Rendition { format: pb::PictureFormat::Jpeg.into(), max_width: Some(80), ..Default::default() };
+    [
+        pb::PictureSelection { roles: vec![pb::PictureRole::Original.into()], ..Default::default() },
+        pb::PictureSelection {
+            roles: vec![pb::PictureRole::Processed.into()],
+            rendition: Some(rendition),
+            ..Default::default()
+        },
+    ]
+}
+
+fn pictures_of(frame: &pb::ProcessedFrame) -> usize {
+    let has_data = |one: &&pb::Picture| matches!(one.content, Some(pb::picture::Content::Data(_)));
+    frame.pictures.iter().filter(has_data).count()
+}
+
+/// Reads a stream from its beginning in a new subscription until a frame or gap reaches a sequence;
+/// returns the number of pictures of the frames up to it.
+async fn subscribed(client: &Client, stream: &str, pictures: pb::PictureSelection, until: u64) -> usize {
+    let selectors = vec![pb::StreamSelector { pictures: Some(pictures), ..selector(stream, None) }];
+    let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
+    let mut events =
+        client.streaming.clone().subscribe_frames(request).await.expect("subscribes").into_inner();
+    let (mut found, mut reached) = (0, 0);
+    while reached < until {
+        let message = tokio::time::timeout(DEADLINE, events.message()).await;
+        let event = message.expect("it continues").expect("it is read").expect("it does not end").event;
+        if let Some(Event::Frame(delivered)) = event {
+            let frame = delivered.frame.unwrap_or_default();
+            reached = frame.sequence;
+            if reached <= until {
+                found += pictures_of(&frame);
+            }
+        } else if let Some(Event::Gap(gap)) = event {
+            reached = gap.gap.unwrap_or_default().to_sequence;
+        }
+    }
+    found
+}
+
+/// Returns the number of pictures that a server delivers of the newest frame, if that is one of the
+/// erased ones.
+async fn newest(client: &Client, stream: &str, pictures: pb::PictureSelection, until: u64) -> usize {
+    let stream_ids = vec![stream.to_owned()];
+    let request = pb::GetLatestFramesRequest { stream_ids, pictures: Some(pictures) };
+    let answer = client.streaming.clone().get_latest_frames(request).await.expect("reads").into_inner();
+    let Some(pb::latest_frame::Outcome::Frame(frame)) = &answer.results[0].outcome else { return 0 };
+    if frame.sequence <= until { pictures_of(frame) } else { 0 }
+}
+
+/// Waits until a step of an erasure that begins at a sequence is done and others are left; returns the
+/// first sequence that is left.
+async fn between_steps(redis: &RedisServer, stream: &str, begin: u64) -> u64 {
+    let home = Partitions::default().of(&stream.parse().expect("a stream id"));
+    let (key, start, mut has_begun) = (format!("frameway:{{{home}}}:erasing"), Instant::now(), false);
+    loop {
+        let left = redis.cli(&["HGET", &key, stream]);
+        match left.split('-').next().and_then(|first| first.parse::<u64>().ok()) {
+            Some(first) if first > begin => return first,
+            Some(_) => has_begun = true,
+            None => assert!(!has_begun, "the erasure ended before a worker was killed in it"),
+        }
+        assert!(start.elapsed() < DEADLINE, "no step is done: {left:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Waits until no frame of a stream waits. The total time depends on the worker, whose code is not
@@ -101,47 +188,69 @@ async fn worked_off(client: &Client, stream: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_killed_while_it_erases_leaves_no_picture() {
-    let mut rng = seeded_rng();
+async fn a_worker_killed_between_two_steps_of_an_erasure_leaves_no_picture() {
     let redis = RedisServer::start_with(Persistence::AofAlways);
     let url = redis.url();
+    // A thin wire makes each step last long enough to be killed after it.
+    let wire = Proxy::to_port(redis.port()).await;
+    let (user, _) = url.rsplit_once('@').expect("a user");
+    let through = format!("{user}@{}", wire.address());
     let server = Process::server(&["--role", "api", "--redis-url", &url]);
     // A second server, with pictures in its memory.
     let reader = Process::server(&["--role", "api", "--redis-url", &url]);
-    let mut worker = Process::worker(&["--redis-url", &url, "--lease-term", "2s"]);
+    let mut worker = Process::worker(&["--redis-url", &through, "--lease-term", "2s"]);
     let (client, reader, ledger) =
         (client(&server.url()), client(&reader.url()), Arc::new(Ledger::default()));
     let streams = streams(STREAMS);
     register(&client, &streams).await;
-    let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
-    let (rounds, mut left, mut kills) = (rounds(3), 0, 0);
+    ledger.allow(&[pb::GapReason::Erased]);
+    subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
+    let mut publishers = [0, 1].map(|n| {
+        let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams[n..=n]);
+        publisher.pictures = small_pictures();
+        publisher
+    });
+    let (rounds, mut left, mut kills, mut before) = (rounds(1), 0, 0, 0);
     for _ in 0..rounds {
-        publisher.submit(10).await;
-        eventually("some are published", || async {
-            let account = account(&client, &streams[0]).await;
-            (account.processed_frames >= 5).then_some(())
-        })
-        .await;
-        let stop = CancellationToken::new();
-        let load = spawn(trickle(publisher, stop.clone()));
+        for _ in 0..FRAMES_A_ROUND / BATCH {
+            publishers[0].submit(BATCH).await;
+        }
+        worked_off(&client, &streams[0]).await;
         let accepted = account(&client, &streams[0]).await.accepted_frames;
-        let numbers: Vec<u64> = (1..=accepted).collect();
-        readable(&reader, &streams[0], &numbers).await;
+        for pictures in selections() {
+            let found = subscribed(&reader, &streams[0], pictures.clone(), accepted).await;
+            assert!(found as u64 >= accepted - before, "{found} pictures are read before");
+            assert!(newest(&reader, &streams[0], pictures, accepted).await > 0);
+        }
+
+        wire.set(Wire { bytes_per_second: Some(STEP_BYTES_PER_SECOND), ..Wire::default() });
         let erasing = {
             let (client, stream) = (client.clone(), streams[0].clone());
             spawn(async move { erase(&client, &stream, 1, accepted).await })
         };
+        let mut first = before + 1;
         for _ in 0..2 {
-            tokio::time::sleep(Duration::from_millis(rng.random_range(0..700))).await;
+            first = between_steps(&redis, &streams[0], first).await;
             worker.restart();
             kills += 1;
         }
+        wire.set(Wire::default());
+        // Frames of both streams arrive while a successor continues.
+        let stop = CancellationToken::new();
+        let load = spawn(trickle(publishers, stop.clone()));
         let erased = erasing.await.expect("erases");
         assert_eq!((erased.first_sequence, erased.last_sequence), (1, accepted));
-        left +=
-            readable(&reader, &streams[0], &numbers).await + readable(&client, &streams[0], &numbers).await;
+        let numbers: Vec<u64> = (1..=accepted).collect();
+        for client in [&reader, &client] {
+            left += readable(client, &streams[0], &numbers).await;
+            for pictures in selections() {
+                left += newest(client, &streams[0], pictures.clone(), accepted).await;
+                left += subscribed(client, &streams[0], pictures, accepted).await;
+            }
+        }
         stop.cancel();
-        publisher = load.await.expect("the publisher continues");
+        publishers = load.await.expect("the publishers continue");
+        before = accepted;
         // A frame that is in work at four kills is given up, as documented: none may be.
         for stream in &streams {
             worked_off(&client, stream).await;
@@ -150,6 +259,8 @@ async fn a_worker_killed_while_it_erases_leaves_no_picture() {
     assert_eq!(left, 0, "pictures that can be read after the answer");
 
     // What was accepted after the calls is still there, and so is the other stream.
+    accounted(&ledger).await;
+    let verdict = ledger.check();
     let other = account(&client, &streams[1]).await;
     assert_eq!((other.processed_frames, other.erased_frames), (other.accepted_frames, 0));
     for stream in &streams {
@@ -159,8 +270,8 @@ async fn a_worker_killed_while_it_erases_leaves_no_picture() {
     }
     let pictures = redis.cli(&["KEYS", "frameway:*:pay:*"]);
     assert_eq!(pictures.split_whitespace().count(), 0, "pictures in Redis");
-    let mut verdict = ledger.verdict();
-    (verdict.lost, verdict.duplicates) = (0, 0);
-    let note = format!("{kills} kills, {left} pictures readable after the answers, 0 left in Redis");
+    let note = format!(
+        "{kills} kills between two steps, {left} pictures readable after the answers, 0 left in Redis"
+    );
     record(Row::of(36, "kill -9 worker mid-erasure", rounds, &verdict).note(note));
 }

@@ -121,12 +121,16 @@ impl Partition {
         };
         let counters = &mut stream.counters;
         let sequence = Sequence::after(counters.accepted_sequence);
-        let receive_time = counters.last_receive_time.map_or(now.wall, |last| last.max(now.wall));
+        let receive_time = stream.newest_receipt.map_or(now.wall, |last| last.max(now.wall));
         let payload = frame.upload.payload;
         counters.accepted_sequence = sequence.get();
         counters.accepted_frames += 1;
         counters.queued_frames += 1;
-        counters.last_receive_time = Some(receive_time);
+        stream.newest_receipt = Some(receive_time);
+        // A replayed frame says nothing about the camera as it is now.
+        if frame.header.replayed_from.is_none() {
+            counters.last_receive_time = Some(receive_time);
+        }
         counters.queued_bytes += payload.size_bytes;
         counters.accepted_bytes += payload.size_bytes;
         if let Some(publisher) = &frame.header.publisher {

@@ -128,23 +128,27 @@ impl Partition {
         self.totals.queued_bytes -= frame.source.size_bytes;
         self.totals.output_bytes += output_bytes;
         self.totals.published_bytes += output_bytes;
+        // A replayed frame says nothing about the camera as it is now.
+        let is_replay = frame.body.header().replayed_from.is_some();
         match &frame.body {
             OutputBody::Frame(processed) => {
                 stream.newest_frame = frame.sequence.get();
-                stream.counters.failed_in_row = 0;
                 self.totals.processed += 1;
+                if !is_replay {
+                    stream.counters.failed_in_row = 0;
+                    let before =
+                        if processed.over_budget { stream.counters.over_budget_in_row + 1 } else { 0 };
+                    stream.counters.over_budget_in_row = before;
+                }
                 if processed.over_budget {
                     stream.counters.over_budget_frames += 1;
-                    stream.counters.over_budget_in_row += 1;
                     self.totals.over_budget += 1;
-                } else {
-                    stream.counters.over_budget_in_row = 0;
                 }
             }
             OutputBody::Tombstone(tombstone) => match tombstone.kind {
                 TombstoneKind::Failed(_) => {
                     stream.counters.failed_frames += 1;
-                    if tombstone.header.replayed_from.is_none() {
+                    if !is_replay {
                         stream.counters.failed_in_row += 1;
                     }
                     self.totals.failed += 1;

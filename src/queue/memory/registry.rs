@@ -36,8 +36,8 @@ impl State {
         // zero. Frames that still wait count as accepted in the new counters, and as removed once
         // they leave the queue.
         let before = partition.streams.remove(id);
-        let (revision, counters_before) = match &before {
-            Some(before) => (before.revision, before.counters),
+        let (revision, counters_before, newest_receipt) = match &before {
+            Some(before) => (before.revision, before.counters, before.newest_receipt),
             None => {
                 let start = partition.forgotten;
                 let counters = StreamCounters {
@@ -46,7 +46,7 @@ impl State {
                     floor_sequence: start,
                     ..StreamCounters::default()
                 };
-                (0, counters)
+                (0, counters, None)
             }
         };
         partition.removed.remove(&(counters_before.accepted_sequence, id.clone()));
@@ -73,6 +73,7 @@ impl State {
             removed: false,
             counters,
             publishers: BTreeMap::new(),
+            newest_receipt,
             outputs: VecDeque::new(),
             newest_frame: 0,
             erased: SequenceSet::default(),
@@ -151,7 +152,7 @@ impl State {
         counters.floor_sequence = counters.accepted_sequence;
         counters.oldest_sequence = counters.accepted_sequence + 1;
         (counters.output_frames, counters.output_bytes) = (0, 0);
-        counters.trimmed_until = counters.last_receive_time;
+        counters.trimmed_until = stream.newest_receipt;
         stream.removed = true;
         stream.erased = SequenceSet::default();
         let settings = settings_bytes(&stream.settings);

@@ -203,6 +203,8 @@ pub(super) struct Stream {
     /// which is below the floor while frames from before an unregistration wait.
     pub(super) counters: StreamCounters,
     pub(super) publishers: BTreeMap<PublisherId, PublisherWindow>,
+    /// The time of receipt of the newest frame, of a replayed one as well.
+    pub(super) newest_receipt: Option<Timestamp>,
     /// The output, without holes, up to `counters.published_sequence`.
     pub(super) outputs: VecDeque<Arc<OutputEntry>>,
     /// The sequence of the newest processed frame; 0 = none.

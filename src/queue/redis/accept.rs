@@ -321,6 +321,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::TooManyStreams { .. }
         | Error::TooManySettings { .. }
         | Error::TooManyErasedRanges { .. }
+        | Error::OlderVersions(_)
         | Error::GroupNotFound(_)
         | Error::GroupExists(_)
         | Error::TooManyGroups { .. }

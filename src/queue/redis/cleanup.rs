@@ -99,35 +99,40 @@ impl RedisQueue {
     }
 
     /// Removes all dead letters of the partition that may not be read.
-    pub(super) async fn remove_old_letters(&self, lease: &Lease) -> Result<()> {
-        let keys = Keys(lease.partition);
+    async fn remove_old_letters(&self, lease: &Lease) -> Result<()> {
         let mut from = "-".to_owned();
-        loop {
-            let mut read = redis::cmd("XRANGE");
-            read.arg(keys.dead()).arg(&from).arg("+").arg("COUNT").arg(LETTERS_A_READ);
-            let page = reply::entries(self.reader(lease.partition).command(&read).await?)?;
-            let letters = page
-                .iter()
-                .map(|(at, fields)| {
-                    dead_entry::decode(super::dead_letters::letter_id(lease.partition, *at), fields)
-                })
-                .collect::<Result<Vec<_>>>()?;
-            let floors = self.floors(letters.iter().map(|letter| &letter.frame)).await?;
-            let old: Vec<_> = letters
-                .iter()
-                .zip(&page)
-                .filter(|(letter, _)| !floors.admit(&letter.frame))
-                .map(|(_, (at, fields))| (*at, fields))
-                .collect();
-            if !old.is_empty() {
-                let removed = self.remove_letters(keys, &fence(lease), "", &old).await?;
-                removed.ok_or(Error::LeaseLost)?;
-            }
-            match page.last() {
-                Some(((a, b), _)) if page.len() == LETTERS_A_READ => from = format!("({a}-{b}"),
-                _ => return Ok(()),
-            }
+        while let Some(last) = self.remove_some_letters(lease, &from).await? {
+            from = format!("({last}");
         }
+        Ok(())
+    }
+
+    /// Reads some dead letters from an id on, and removes those that may not be read; returns the id of
+    /// the last one, or `None` if it was the last of the partition.
+    pub(super) async fn remove_some_letters(&self, lease: &Lease, from: &str) -> Result<Option<String>> {
+        let keys = Keys(lease.partition);
+        let mut read = redis::cmd("XRANGE");
+        read.arg(keys.dead()).arg(from).arg("+").arg("COUNT").arg(LETTERS_A_READ);
+        let page = reply::entries(self.reader(lease.partition).command(&read).await?)?;
+        let letters = page
+            .iter()
+            .map(|(at, fields)| {
+                dead_entry::decode(super::dead_letters::letter_id(lease.partition, *at), fields)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let floors = self.floors(letters.iter().map(|letter| &letter.frame)).await?;
+        let old: Vec<_> = letters
+            .iter()
+            .zip(&page)
+            .filter(|(letter, _)| !floors.admit(&letter.frame))
+            .map(|(_, (at, fields))| (*at, fields))
+            .collect();
+        if !old.is_empty() {
+            let removed = self.remove_letters(keys, &fence(lease), "", &old).await?;
+            removed.ok_or(Error::LeaseLost)?;
+        }
+        let last = page.last().filter(|_| page.len() == LETTERS_A_READ);
+        Ok(last.map(|((a, b), _)| format!("{a}-{b}")))
     }
 
     /// Reads the floors and the erased ranges of the streams of these frames.

@@ -11,6 +11,12 @@ pub(super) const STORE: &str = "frameway:store";
 pub(super) const WORKERS: &str = "frameway:workers";
 /// The servers that accept frames: a sorted set by the time until which each may, milliseconds.
 pub(super) const SERVERS: &str = "frameway:servers";
+/// Returns the key of a sorted set beside that of the workers or the servers, in the same slot: those
+/// of them whose version knows erased frames, with the same scores.
+pub(super) fn erasers(present: &str) -> String {
+    format!("frameway:{{{present}}}:erasers")
+}
+
 /// The ids of all consumer groups: a sorted set, all scores 0.
 pub(super) const GROUPS: &str = "frameway:groups";
 /// The key that ack ids are authenticated with: 32 random bytes.
@@ -131,7 +137,7 @@ impl Keys {
     }
 
     /// Returns the key of a hash: for each stream of which something is yet to be erased, the ranges,
-    /// such as `5-10 20-20`; empty = its dead letters.
+    /// such as `5-10 20-20`. Empty: its dead letters. `letters 12-3`: those after this one.
     pub(super) fn erasing(self) -> String {
         self.with("erasing")
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::keys::{Keys, WORKERS};
+use super::keys::{Keys, WORKERS, erasers};
 use super::scripts::Call;
 use super::{RedisQueue, entry, reply};
 use crate::domain::PartitionId;
@@ -18,7 +18,7 @@ pub(super) fn fence(lease: &Lease) -> String {
 impl RedisQueue {
     pub(super) async fn announce(&self, worker_id: &str, ttl: Duration) -> Result<usize> {
         let mut call = Call::default();
-        call.key(WORKERS.to_owned()).arg(worker_id).number(ttl.as_millis() as u64);
+        call.key(WORKERS.to_owned()).key(erasers(WORKERS)).arg(worker_id).number(ttl.as_millis() as u64);
         let live = reply::number(self.scripts.announce.run(&self.control, &call).await?)?;
         Ok(usize::try_from(live).unwrap_or(usize::MAX))
     }

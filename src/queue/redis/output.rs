@@ -115,10 +115,11 @@ impl RedisQueue {
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let (found, erased) = (next(), reply::text(next())?.unwrap_or_default());
-        let Some(newest) = output_entries(keys.0, stream, found, &parse_ranges(&erased)?)?.pop() else {
+        let erased = parse_ranges(&erased)?;
+        let Some(newest) = output_entries(keys.0, stream, found, &erased)?.pop() else {
             return Ok(None);
         };
-        // It may be erased: then an older one is looked for.
+        // It may be erased: then an older one is looked for, below the erased range.
         let (mut page, mut more) = (vec![newest], true);
         loop {
             let (last, is_frame) = (page.last().map(|last| last.sequence), |entry: &Arc<OutputEntry>| {
@@ -128,7 +129,8 @@ impl RedisQueue {
                 return Ok(Some(found));
             }
             let Some(last) = last.filter(|_| more) else { return Ok(None) };
-            page = self.entries_before(keys, stream, &format!("({last}-0"), SEARCH_PAGE).await?;
+            let above = erased.range_of(last).map_or(last.get(), |(first, _)| first);
+            page = self.entries_before(keys, stream, &format!("({above}-0"), SEARCH_PAGE).await?;
             more = page.len() == SEARCH_PAGE;
         }
     }
@@ -157,18 +159,12 @@ impl RedisQueue {
         keep_from: Sequence,
     ) -> Result<Trimmed> {
         let keys = self.keys(stream);
-        let mut read = redis::pipe();
-        read.cmd("XRANGE").arg(keys.output(stream)).arg("-").arg(format!("({keep_from}-0"));
+        let mut read = redis::cmd("XRANGE");
+        read.arg(keys.output(stream)).arg("-").arg(format!("({keep_from}-0"));
         read.arg("COUNT").arg(MAX_TRIMMED);
-        read.cmd("HGET").arg(keys.stream(stream)).arg("erased_ranges");
-        read.cmd("HGET").arg(keys.erasing()).arg(stream.as_str());
-        let mut answers = self.all(self.reader(keys.0), &read).await?.into_iter();
-        let mut next = || answers.next().unwrap_or(Value::Nil);
-        let (found, erased, erasing) = (next(), reply::text(next())?, reply::text(next())?);
-        // Entries that are yet to be erased still have their pictures.
-        let erasing = parse_ranges(&erasing.unwrap_or_default())?;
-        let erased = parse_ranges(&erased.unwrap_or_default())?.without(&erasing);
-        let entries = output_entries(keys.0, stream, found, &erased)?;
+        let found = self.reader(keys.0).command(&read).await?;
+        // Erased ones as they were: an older version may have published them with their pictures.
+        let entries = output_entries(keys.0, stream, found, &SequenceSet::default())?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(Trimmed::default());
         };
@@ -176,22 +172,28 @@ impl RedisQueue {
         call.key(keys.lease()).key(keys.stream(stream)).key(keys.output(stream)).key(keys.counts());
         let mut trimmed =
             Trimmed { frames: entries.len() as u64, bytes: 0, more: entries.len() == MAX_TRIMMED };
-        for payload in entries.iter().flat_map(|entry| entry.body.payloads()) {
-            trimmed.bytes += payload.size_bytes;
+        let payloads: Vec<PayloadRef> = entries.iter().flat_map(|entry| entry.body.payloads()).collect();
+        for payload in &payloads {
             call.key(keys.payload(payload.key));
         }
         call.arg(fence(lease)).arg(revision.map(|revision| revision.to_string()).unwrap_or_default());
-        call.number(last.sequence.next().get()).number(trimmed.frames).number(trimmed.bytes);
+        call.number(last.sequence.next().get()).number(trimmed.frames);
         call.number(first.sequence.get()).arg(last.receive_time.as_micros().to_string());
+        for payload in &payloads {
+            call.number(payload.size_bytes);
+        }
         match self.scripts.trim.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
             // The output is not as it was read: another holder trimmed it, or the stream was
             // unregistered.
             Value::Int(0) => Ok(Trimmed::default()),
-            Value::Int(_) => Ok(trimmed),
-            changed => {
-                let current = reply::array(changed)?.pop().unwrap_or(Value::Nil);
+            Value::Array(changed) => {
+                let current = changed.into_iter().next_back().unwrap_or(Value::Nil);
                 Err(Error::RevisionMismatch { current: reply::number(current)? })
+            }
+            bytes => {
+                trimmed.bytes = reply::number(bytes)?;
+                Ok(trimmed)
             }
         }
     }

@@ -5,7 +5,7 @@ use redis::{RedisResult, Value};
 use tokio::time::Instant;
 
 use super::conn::refused;
-use super::keys::{Keys, LAYOUT, SERVERS, STORE};
+use super::keys::{Keys, LAYOUT, SERVERS, STORE, erasers};
 use super::resp::Request;
 use super::scripts::Call;
 use super::witness::{HighWater, JOIN_WAIT, MAY_ACCEPT};
@@ -40,7 +40,7 @@ impl RedisQueue {
         let connected = self.control.connected().await?;
         let sent = Instant::now();
         let mut call = Call::default();
-        call.key(SERVERS.to_owned()).arg(self.witness.server.as_str());
+        call.key(SERVERS.to_owned()).key(erasers(SERVERS)).arg(self.witness.server.as_str());
         call.number(MAY_ACCEPT.as_millis() as u64);
         let answer = self.scripts.heartbeat.run_on(&connected, Request::default(), &call, None).await?;
         let mut answer = reply::array(single(answer)?)?.into_iter();
@@ -130,7 +130,7 @@ impl ServerPresence for RedisQueue {
     async fn leave(&self) -> Result<()> {
         self.witness.end();
         let mut call = Call::default();
-        call.key(SERVERS.to_owned()).arg(self.witness.server.as_str()).number(0);
+        call.key(SERVERS.to_owned()).key(erasers(SERVERS)).arg(self.witness.server.as_str()).number(0);
         self.scripts.heartbeat.run(&self.control, &call).await.map(drop)
     }
 

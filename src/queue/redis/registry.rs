@@ -321,7 +321,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
             .saturating_sub(finished.saturating_sub(published_leapt)),
         queued_bytes: fields.number("queued_bytes")?,
         output_frames,
-        output_bytes: fields.number("output_bytes")?,
+        output_bytes: fields.stored_bytes("output_bytes")?,
         trimmed_frames: fields.number("trimmed")?,
         trimmed_until: Some(fields.number("trimmed_until")?).filter(|&micros| micros > 0).map(reply::moment),
         failed_frames: fields.number("failed")?,

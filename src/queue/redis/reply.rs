@@ -120,6 +120,12 @@ impl Fields {
         }
     }
 
+    /// Returns the number of stored bytes in a field; 0 if it is below 0, because a worker of an
+    /// older version subtracted the bytes of erased frames again when it trimmed them.
+    pub(super) fn stored_bytes(&self, name: &str) -> Result<u64> {
+        if self.text(name)?.starts_with('-') { Ok(0) } else { self.number(name) }
+    }
+
     /// Returns the time in a field of microseconds.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp> {
         Ok(moment(self.number(name)?))

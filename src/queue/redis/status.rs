@@ -182,7 +182,7 @@ impl RedisQueue {
             depth: counts.number("work_frames")?,
             queued_bytes: counts.number("work_bytes")?,
             oldest_receive_time: oldest.map(|(_, fields)| fields.time("t")).transpose()?,
-            output_bytes: counts.number("output_bytes")?,
+            output_bytes: counts.stored_bytes("output_bytes")?,
             accepted: counts.number("accepted")?,
             accepted_bytes: counts.number("accepted_bytes")?,
             processed: counts.number("processed")?,

@@ -151,13 +151,14 @@ impl RedisQueue {
                 OutputBody::Frame(frame) if frame.over_budget => "over_budget",
                 OutputBody::Frame(_) => "processed",
                 OutputBody::Tombstone(tombstone) => match tombstone.kind {
-                    TombstoneKind::Failed(_) if tombstone.header.replayed_from.is_some() => "failed_replay",
                     TombstoneKind::Failed(_) => "failed",
                     TombstoneKind::Dropped => "dropped",
                     TombstoneKind::Purged(_) => "purged",
                     TombstoneKind::Erased => "erased",
                 },
             };
+            let is_replay = frame.body.header().replayed_from.is_some();
+            let replay = if is_replay && frame.has_erasable_body() { "_replay" } else { "" };
             call.number(frame.uploads.len() as u64)
                 .arg(format!("{}-{}", frame.position.0, frame.position.1))
                 .arg(frame.stream_id.as_str())
@@ -166,7 +167,7 @@ impl RedisQueue {
                 .number(frame.source.size_bytes)
                 .flag(kept)
                 .number(frame.body.payloads().iter().map(|payload| payload.size_bytes).sum())
-                .arg(counter)
+                .arg(format!("{counter}{replay}"))
                 .arg(entry::encode_output(&frame.body));
             dead_entry::push_letter(&mut call, frame.dead_frame().as_ref());
             for upload in &frame.uploads {

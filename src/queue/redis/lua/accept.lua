@@ -45,6 +45,9 @@
 -- sequence and, after a colon, the highest sequence that the server knew to be issued before the
 -- jump, if it knew one.
 --
+-- `received` is the time of receipt of the last frame that the camera sent, and decides whether the
+-- stream is live; `replay_received` is that of the last replayed one. Times of receipt never decrease.
+--
 -- Pace: a stream issues one sequence in STEP microseconds, and BURST of them at once. `paced` is a
 -- time that advances by at least STEP with every sequence, so that the number of sequences never
 -- grows faster than `paced`.
@@ -121,7 +124,7 @@ local known_publishers, new_publishers = tonumber(counts[8] or 0), 0
 local function load_stream(key)
   if not streams[key] then
     local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
-      'epoch', 'leapt', 'fin_leapt', 'paced', 'floor', 'queue_drops')
+      'epoch', 'leapt', 'fin_leapt', 'paced', 'floor', 'queue_drops', 'replay_received')
     local seq, leapt, jump = tonumber(f[2] or 0), tonumber(f[10] or 0), 0
     local paced = tonumber(f[12] or now)
     -- `paced` is further ahead than any stream may get: the clock was set back.
@@ -143,7 +146,7 @@ local function load_stream(key)
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
       paced = paced, epoch = tonumber(f[9] or 0), jump = jump, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
       queued_bytes = tonumber(f[4] or 0), floor = tonumber(f[13] or 0),
-      received = tonumber(f[5] or 0), revision = f[6], max_frames = max_frames, max_bytes = max_bytes,
+      received = math.max(tonumber(f[5] or 0), tonumber(f[15] or 0)), revision = f[6], max_frames = max_frames, max_bytes = max_bytes,
       duplicates = 0, bytes = 0, entered = false, blocked = false, tops = {}, entered_now = {},
     }
   end
@@ -232,7 +235,8 @@ for i = 0, frames - 1 do
       redis.call('XADD', KEYS[1], '*', 's', id, 'q', text(value), 't', text(received), 'r', stream.revision,
         'k', name, 'n', text(size), 'h', header)
       redis.call('PERSIST', payload)
-      redis.call('HSET', stream_key, 'seq', text(value), 'received', text(received), 'paced', text(paced))
+      redis.call('HSET', stream_key, 'seq', text(value), letter and 'replay_received' or 'received', text(received),
+        'paced', text(paced))
       if stream.jump > 0 then
         local first = text(value)
         local issued_epoch, issued = string.match(ARGV[a + 8], '^(%d+):(%d+)$')

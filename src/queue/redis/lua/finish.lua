@@ -6,8 +6,8 @@
 -- ARGV: fence, maximum feed entries, maximum bytes of dead letters; then for each frame: number of
 --       uploaded payloads, position in the work queue, stream id, sequence, time of receipt, source
 --       size, "1" to keep the source, output bytes, counter ("processed", "over_budget" = processed
---       as well, "failed", "failed_replay" = a replayed frame failed, "dropped", "purged" or "erased"),
---       body, dead letter ("" = none), its picture's key, its bytes with the picture and without, then
+--       as well, "failed", "dropped", "purged" or "erased"), with "_replay" after the first three if
+--       it is a replayed frame, body, dead letter ("" = none), its picture's key, its bytes with the picture and without, then
 --       for each uploaded payload its bytes, if a full Redis rejected them before ("" = they were
 --       uploaded).
 -- Returns nil if the lease is lost, else for each frame: P published, A published before, N not
@@ -33,7 +33,8 @@ while k <= #KEYS do
   local upload_count = tonumber(ARGV[a])
   local place, id, seq, received = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4]
   local source_size, keep_source, output_size = tonumber(ARGV[a + 5]), ARGV[a + 6] == '1', tonumber(ARGV[a + 7])
-  local counter, body = ARGV[a + 8], ARGV[a + 9]
+  local counter, is_replay = string.gsub(ARGV[a + 8], '_replay$', '')
+  local body = ARGV[a + 9]
   local first_upload, last_upload, first_bytes = k + 3, k + 2 + upload_count, a + 14
   local letter, picture, letter_size, text_size = ARGV[a + 10], ARGV[a + 11], tonumber(ARGV[a + 12]), ARGV[a + 13]
   k, a = last_upload + 1, a + 14 + upload_count
@@ -56,7 +57,7 @@ while k <= #KEYS do
       after_jump = first == text(seq)
       if not after_jump then answer = 'N' end
     end
-    local has_result = counter == 'processed' or counter == 'over_budget' or counter == 'failed' or counter == 'failed_replay'
+    local has_result = counter == 'processed' or counter == 'over_budget' or counter == 'failed'
     if not answer and not removed and has_result and is_erased(ends[4], seq) then
       answer = 'E'
       for o = first_upload, last_upload do redis.call('UNLINK', KEYS[o]) end
@@ -131,17 +132,22 @@ while k <= #KEYS do
     redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))
     redis.call('HINCRBY', stream, 'published_bytes', text(output_size))
-    -- The failure of a replayed frame says nothing about the camera.
-    if counter == 'failed' then redis.call('HINCRBY', stream, 'failing', 1) end
-    if counter == 'failed_replay' then counter = 'failed' end
+    -- A replayed frame says nothing about the camera as it is now.
+    if is_replay == 0 and counter == 'failed' then
+      redis.call('HINCRBY', stream, 'failing', 1)
+    elseif is_replay == 0 and counter == 'over_budget' then
+      redis.call('HINCRBY', stream, 'over_budget_in_row', 1)
+      redis.call('HSET', stream, 'failing', 0)
+    elseif is_replay == 0 and counter == 'processed' then
+      redis.call('HSET', stream, 'failing', 0, 'over_budget_in_row', 0)
+    end
     if counter == 'over_budget' then
       redis.call('HINCRBY', stream, 'over_budget', 1)
-      redis.call('HINCRBY', stream, 'over_budget_in_row', 1)
       redis.call('HINCRBY', KEYS[4], 'over_budget', 1)
-      redis.call('HSET', stream, 'failing', 0, 'picture', text(seq))
       counter = 'processed'
-    elseif counter == 'processed' then
-      redis.call('HSET', stream, 'failing', 0, 'over_budget_in_row', 0, 'picture', text(seq))
+    end
+    if counter == 'processed' then
+      redis.call('HSET', stream, 'picture', text(seq))
     else
       redis.call('HINCRBY', stream, counter, 1)
     end

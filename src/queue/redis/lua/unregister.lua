@@ -14,7 +14,7 @@
 --
 -- UNLINK is the first write: a Redis at its memory limit allows it and what follows.
 local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'received', 'dead',
-  'incarnation')
+  'incarnation', 'replay_received')
 if f[1] ~= '0' then return { 'unknown' } end
 if ARGV[2] ~= '' and ARGV[2] ~= f[9] .. '-' .. f[2] then return { 'mismatch', f[9], tonumber(f[2]) } end
 if ARGV[3] ~= f[2] or redis.call('SCARD', KEYS[6]) ~= #KEYS - 11 then return { 'again' } end
@@ -33,7 +33,9 @@ else
   redis.call('UNLINK', KEYS[7])
 end
 -- No frame that was received up to now can be read any more.
-if f[7] then redis.call('HSET', KEYS[1], 'trimmed_until', f[7]) end
+local received = text(math.max(tonumber(f[7] or 0), tonumber(f[10] or 0)))
+if received ~= '0' then redis.call('HSET', KEYS[1], 'trimmed_until', received, 'received', received) end
+redis.call('HDEL', KEYS[1], 'replay_received')
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[1])
 local clock = redis.call('TIME')

@@ -91,7 +91,8 @@ type StreamRegistryServiceClient interface {
 	//   - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
 	//     accepted in between.
 	//   - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-	//     and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+	//     and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+	//     without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
 	//     touch are kept of a stream).
 	EraseFrames(ctx context.Context, in *EraseFramesRequest, opts ...grpc.CallOption) (*EraseFramesResponse, error)
 	// Sends the registered streams, and then every change.
@@ -254,7 +255,8 @@ type StreamRegistryServiceServer interface {
 	//   - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
 	//     accepted in between.
 	//   - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-	//     and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+	//     and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+	//     without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
 	//     touch are kept of a stream).
 	EraseFrames(context.Context, *EraseFramesRequest) (*EraseFramesResponse, error)
 	// Sends the registered streams, and then every change.

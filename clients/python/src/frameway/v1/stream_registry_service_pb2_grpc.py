@@ -160,7 +160,8 @@ class StreamRegistryServiceServicer(object):
         - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
         accepted in between.
         - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-        and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+        and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+        without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
         touch are kept of a stream).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

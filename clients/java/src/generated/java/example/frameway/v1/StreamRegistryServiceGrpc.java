@@ -395,7 +395,8 @@ public final class StreamRegistryServiceGrpc {
      * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
      *   accepted in between.
      * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+     *   without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
      *   touch are kept of a stream).
      * </pre>
      */
@@ -550,7 +551,8 @@ public final class StreamRegistryServiceGrpc {
      * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
      *   accepted in between.
      * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+     *   without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
      *   touch are kept of a stream).
      * </pre>
      */
@@ -687,7 +689,8 @@ public final class StreamRegistryServiceGrpc {
      * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
      *   accepted in between.
      * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+     *   without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
      *   touch are kept of a stream).
      * </pre>
      */
@@ -824,7 +827,8 @@ public final class StreamRegistryServiceGrpc {
      * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
      *   accepted in between.
      * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+     *   without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
      *   touch are kept of a stream).
      * </pre>
      */
@@ -965,7 +969,8 @@ public final class StreamRegistryServiceGrpc {
      * - Retry: safe. A repeat finds what was erased before in already_erased_frames, and erases the frames of the range that were
      *   accepted in between.
      * - Status: NOT_FOUND (STREAM_NOT_FOUND), UNAVAILABLE (ERASURE_PENDING: what is stored will be erased as soon as a worker runs,
-     *   and until a repeat answers, pictures may still be sent), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
+     *   and until a repeat answers, pictures may still be sent; BACKEND_UNAVAILABLE, also while a server or worker of a version
+     *   without this call uses the store: nothing was stored), INVALID_ARGUMENT (TOO_MANY_ITEMS: 64 erased ranges that do not
      *   touch are kept of a stream).
      * </pre>
      */
