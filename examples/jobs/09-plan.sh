@@ -20,7 +20,7 @@ setting() { jq -r ".settings.$1" trial.json; }
 
 # A server with the settings of the plan.
 frameway serve --listen 127.0.0.1:0 --address-file address --metrics-listen none --log warn \
-  --memory-budget "$(setting memory_budget)" --partitions "$(setting partitions)" &
+  --memory-budget "$(setting memory_budget)" --memory-split "$(setting memory_split)" --partitions "$(setting partitions)" &
 server=$!
 trap 'kill "$server" 2> /dev/null || true' EXIT
 until [ -s address ]; do sleep 0.05; done

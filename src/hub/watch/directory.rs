@@ -328,13 +328,17 @@ impl State {
         let counters = &mut record.counters;
         counters.published_sequence = entry.sequence.get();
         counters.accepted_sequence = counters.accepted_sequence.max(entry.sequence.get());
-        counters.last_receive_time = counters.last_receive_time.max(Some(entry.receive_time));
+        // A replayed frame says nothing about the camera.
+        let is_replay = entry.body.header().replayed_from.is_some();
+        if !is_replay {
+            counters.last_receive_time = counters.last_receive_time.max(Some(entry.receive_time));
+        }
         let mut failure = None;
         match &entry.body {
+            OutputBody::Frame(_) if is_replay => {}
             OutputBody::Frame(_) => counters.failed_in_row = 0,
             OutputBody::Tombstone(tombstone) => match &tombstone.kind {
-                // The failure of a replayed frame says nothing about the camera.
-                TombstoneKind::Failed(why) if tombstone.header.replayed_from.is_none() => {
+                TombstoneKind::Failed(why) if !is_replay => {
                     counters.failed_in_row += 1;
                     failure = Some(why.clone());
                 }
