@@ -71,7 +71,7 @@ pub(crate) fn backend_name(info: &pb::GetServerInfoResponse) -> String {
     short(info.backend_kind().as_str_name(), "BACKEND_KIND_").to_lowercase().replace('_', "-")
 }
 
-/// The first error of [`print`].
+/// The first error of [`print()`].
 static NOT_PRINTED: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes to standard output. A closed pipe (`| head`) is not an error; any other, such as a full disk,

@@ -246,8 +246,8 @@ async fn frames_erased_through_another_server_are_read_by_nobody() {
     pair.stop().await;
 }
 
-/// A slow client: the window of its connection has room for a part of one picture, so the server has
-/// begun to send that picture only, and holds the others.
+/// A slow client: the window of its connection has room for a part of one picture. The connection
+/// takes that picture and one more; the server holds the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_does_not_read_gets_no_picture_that_was_erased_before() {
     const WINDOW_BYTES: u32 = 65_535;
@@ -293,7 +293,7 @@ async fn a_member_that_does_not_read_gets_no_picture_that_was_erased_before() {
         }
     }
     gone.sort_unstable();
-    // One picture is begun at least; a second one was observed, and where it waited is not known yet.
+    // The connection has taken 1 before the erasure, and 2 if it was loaded by then.
     let erased: Vec<u64> = frames.iter().copied().filter(|number| ERASED.contains(number)).collect();
     assert!(erased.is_empty() || erased == [2], "{frames:?}");
     assert!(frames.ends_with(&[6, 7, 8]) && frames.len() + gone.len() == FRAMES as usize, "{gone:?}");
