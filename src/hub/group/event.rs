@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::loading::ClaimedFrame;
+use tokio::time::Instant;
+
 use crate::domain::{GroupId, MemberId, OutputEntry, PartitionId, Timestamp};
 use crate::hub::erasures::Known;
 use crate::hub::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
 use crate::hub::pictures::want::PictureWant;
-use crate::queue;
+use crate::queue::{self, Delivery};
 
 /// The time for which a membership lasts unless it is renewed. The server renews it several times
 /// in this period.
@@ -35,6 +36,31 @@ pub struct MemberRequest {
     pub heartbeat_interval: Duration,
     /// End after this many frames.
     pub stop_after_frames: Option<u64>,
+}
+
+/// A claimed frame.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ClaimedFrame {
+    pub(super) delivery: Delivery,
+    /// Its entry, and what was known of erasures when the entry was looked for. A redelivered frame
+    /// comes without it.
+    pub(super) entry: Option<(Arc<OutputEntry>, Known)>,
+    /// The time from which on the server checks, before it sends the frame, that the frame still
+    /// belongs to the member.
+    pub(super) check_at: Instant,
+    /// The frame's token in the handover; `None` for a frame that an earlier call has sent.
+    pub(super) token: Option<u64>,
+}
+
+impl ClaimedFrame {
+    pub(super) fn new(
+        delivery: Delivery,
+        entry: Option<(Arc<OutputEntry>, Known)>,
+        token: Option<u64>,
+    ) -> Self {
+        let check_at = Instant::now() + delivery.left / 4;
+        Self { delivery, entry, check_at, token }
+    }
 }
 
 /// An event of a member's call.

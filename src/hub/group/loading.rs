@@ -2,43 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::cache::GroupCache;
 use super::call::Handover;
 use super::consumers::Consumers;
-use super::event::GroupDelivery;
-use crate::domain::{GroupId, OutputBody, OutputEntry, Sequence, StreamId};
+use super::event::{ClaimedFrame, GroupDelivery};
+use crate::domain::{GroupId, OutputBody, Sequence, StreamId};
 use crate::hub::Hub;
-use crate::hub::erasures::Known;
 use crate::hub::event::{GapReason, PicturesOrLost};
 use crate::hub::pictures::want::PictureWant;
 use crate::queue::{self, Delivery, EndedFrame, FrameEnd};
-
-/// A claimed frame.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct ClaimedFrame {
-    pub(super) delivery: Delivery,
-    /// Its entry, and what was known of erasures when the entry was looked for. A redelivered frame
-    /// comes without it.
-    pub(super) entry: Option<(Arc<OutputEntry>, Known)>,
-    /// The time from which on the server checks, before it sends the frame, that the frame still
-    /// belongs to the member.
-    pub(super) check_at: Instant,
-    /// The frame's token in the handover; `None` for a frame that an earlier call has sent.
-    pub(super) token: Option<u64>,
-}
-
-impl ClaimedFrame {
-    pub(super) fn new(
-        delivery: Delivery,
-        entry: Option<(Arc<OutputEntry>, Known)>,
-        token: Option<u64>,
-    ) -> Self {
-        let check_at = Instant::now() + delivery.left / 4;
-        Self { delivery, entry, check_at, token }
-    }
-}
 
 /// Loads the frames of one member's call.
 #[derive(Debug)]

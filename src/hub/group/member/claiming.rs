@@ -15,8 +15,7 @@ use crate::domain::{GroupAffinity, Sequence, StreamId};
 use crate::hub::event::GapReason;
 use crate::hub::gaps::PendingGap;
 use crate::hub::group::cache::{GroupView, StreamPosition};
-use crate::hub::group::event::{GroupError, GroupEvent, MEMBER_TTL};
-use crate::hub::group::loading::ClaimedFrame;
+use crate::hub::group::event::{ClaimedFrame, GroupError, GroupEvent, MEMBER_TTL};
 use crate::hub::group::prepared::{PreparedEntry, PreparedStream, SelectionOptions};
 use crate::hub::streams::records;
 use crate::queue::{

@@ -1,7 +1,6 @@
 //! Events and frames that are ready to be sent, and the reasons why a call ends.
 
-use crate::hub::group::event::{GroupError, GroupEvent};
-use crate::hub::group::loading::ClaimedFrame;
+use crate::hub::group::event::{ClaimedFrame, GroupError, GroupEvent};
 use crate::queue;
 
 /// The reason why a member's call ends.
