@@ -14,9 +14,10 @@ use crate::support::frames::{frames, publish, request};
 use crate::support::processes::Server;
 use crate::support::{scenario, soon};
 
+/// Opens a subscription that stores the cursors before each event.
 fn open(client: &Client, stream: &str, path: &Path) -> Result<StoredSubscription<CursorFile>, Error> {
     let subscription = Subscription::new(client, request(&[stream]));
-    Ok(StoredSubscription::open(subscription, CursorFile::new(path))?.interval(Duration::from_millis(50)))
+    Ok(StoredSubscription::open(subscription, CursorFile::new(path))?.interval(Duration::ZERO))
 }
 
 async fn next(subscription: &mut StoredSubscription<CursorFile>) -> Result<u64, Error> {

@@ -21,6 +21,7 @@ final class Call<Q, R extends MessageLite> implements ClientResponseObserver<Q, 
   private final ArrayDeque<R> messages = new ArrayDeque<>();
   private ClientCallStreamObserver<Q> requests;
   private long bytes;
+
   /** The messages that were asked for and have not come. */
   private int asked;
 
