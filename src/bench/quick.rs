@@ -13,7 +13,7 @@ use crate::pb::v1 as pb;
 const CAMERAS: usize = 4;
 const IN_FLIGHT: usize = 32;
 
-/// What a frame took on this machine.
+/// The processor time of a frame on this machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quick {
     /// The processor time of server, worker, Redis, cameras and subscriber, in milliseconds.

@@ -19,7 +19,7 @@ pub(super) const MAX_AGE: Duration = Duration::from_secs(2);
 /// rest above `MAX_AGE` is for clocks that differ in speed.
 pub const ERASED_EVERYWHERE: Duration = Duration::from_millis(2_100);
 
-/// What this server knew of erasures when it began to read something.
+/// The state of the erasures, as this server knew it when it began to read something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     generation: u64,

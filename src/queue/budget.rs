@@ -31,7 +31,7 @@ pub struct Split {
 impl Split {
     /// The least part, in percent.
     pub const LEAST: u64 = 5;
-    /// What an operator can give.
+    /// The values that an operator can give.
     const SYNTAX: &'static str = "must be three whole percentages of at least 5 that add up to 100, for waiting \
                                   frames, outputs and dead letters, as in 40/50/10";
 
@@ -331,7 +331,7 @@ mod tests {
                 let short = Memory::short_from(memory.max_bytes, split);
                 assert!(memory.reserved_for_outputs() < short, "{split}");
                 assert!(short < Memory::full_from(memory.max_bytes), "{split}");
-                // What outputs can fill is at least their part.
+                // Outputs can fill at least their part.
                 let budget = Budget::share(750_000, split, Partitions::new(1).unwrap());
                 assert!(budget.output_bytes <= short, "{split}");
             }

@@ -96,7 +96,7 @@ fn all_pictures_are_saved_with_an_index() {
         assert!(file.to_string_lossy().contains(&format!("-{reason}-")), "{letter}");
     }
     assert_eq!(files(&broken.join("cam-1")).len(), 3);
-    // What is there is not read again.
+    // Pictures that are there are not read again.
     fs::remove_dir_all(broken.join("cam-2")).expect("a folder");
     let text = server.text(&all);
     assert!(text.contains("saved 2 pictures to ") && text.contains(", 3 were there already;"), "{text}");

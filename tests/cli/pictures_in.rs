@@ -213,7 +213,7 @@ fn a_pipe_of_pictures_becomes_a_stream() {
             .map(|frame| frame["source"]["size_bytes"].as_u64())
             .collect();
         assert_eq!(sizes, pictures.iter().map(|one| Some(one.len() as u64)).collect::<Vec<_>>());
-        // What came before the end is stored.
+        // The frames before the end are stored.
         let output = submit_bytes(&server, &run[..run.len() - 9], &[&["--stream", stream], more].concat());
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");

@@ -258,7 +258,7 @@ async fn a_worker_killed_between_two_steps_of_an_erasure_leaves_no_picture() {
     }
     assert_eq!(left, 0, "pictures that can be read after the answer");
 
-    // What was accepted after the calls is still there, and so is the other stream.
+    // Frames accepted after the calls are still there, and so is the other stream.
     accounted(&ledger).await;
     let verdict = ledger.check();
     let other = account(&client, &streams[1]).await;

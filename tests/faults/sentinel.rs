@@ -195,7 +195,7 @@ fn connections(redis: &RedisServer) -> Result<usize, String> {
 fn assert_gets_nothing(topology: &Topology, old: usize) {
     let node = &topology.nodes[old];
     topology.wait_until("no connection of ours is left", || connections(node) == Ok(0));
-    // What it looks like while it is a primary; `None` as soon as it is none.
+    // Its state while it is a primary; `None` as soon as it is none.
     let look = || {
         let accepted = node.try_cli(&["EVAL", COUNT_ACCEPTED, "0"]).ok()?;
         let scripts = node.try_cli(&["INFO", "commandstats"]).ok()?;

@@ -49,7 +49,7 @@ const QUALITY: u8 = crate::picture::DEFAULT_JPEG_QUALITY;
 const CAMERAS: usize = 4;
 const IN_FLIGHT: usize = 32;
 
-/// What a peer reached.
+/// The result of a peer.
 #[derive(Debug, Clone, Copy)]
 struct Reached {
     cpu_ms_per_frame: f64,

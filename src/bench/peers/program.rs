@@ -14,7 +14,7 @@ use crate::console::Failure;
 /// The exit code of a script that lacks a package.
 const LACKS_PACKAGE: i32 = 3;
 
-/// What a program printed and used.
+/// The output of a program, and the processor time that it used.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) output: Output,

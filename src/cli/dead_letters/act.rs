@@ -138,7 +138,7 @@ pub(super) async fn discard(args: DiscardArgs) -> Result<(), Failure> {
     report.finish(called, args.common.json)
 }
 
-/// What became of the dead letters.
+/// The outcomes of the dead letters.
 struct Report {
     done: &'static str,
     ids: Vec<String>,

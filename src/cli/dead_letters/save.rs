@@ -80,7 +80,7 @@ pub(super) async fn run(args: SaveArgs) -> Result<(), Failure> {
     let mut counts = Counts::default();
     let mut index = String::new();
     let result = save_all(&args, &client, filter, &mut counts, &mut index).await;
-    // What was saved is listed, also if the rest failed.
+    // Saved pictures are listed, also if the rest failed.
     let listed = write_whole(&args.folder.join(INDEX), index.as_bytes()).map_err(Failure::Failed);
     counts.report(&args);
     result.and(listed)?;

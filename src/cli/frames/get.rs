@@ -114,7 +114,7 @@ async fn nearest(client: &mut Client, args: &GetArgs, at: SystemTime) -> Result<
     let request = pb::ListFramesRequest { stream_id: args.stream.clone(), range, ..Default::default() };
     let found = page(client, request).await?;
     let kept = show::kept_words(found.kept.as_ref());
-    // What was received since the moment is gone, and so is the nearest frame.
+    // The frames received since the moment are gone, and so is the nearest one.
     if let Some(words) = found.gaps.iter().find_map(time_gap_words) {
         return Err(Failure::Failed(anyhow!("{words}; {kept}")));
     }

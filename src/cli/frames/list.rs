@@ -18,7 +18,7 @@ const AFTER_ALL: Duration = Duration::from_secs(253_402_300_799);
 /// List kept frames of a stream: around a moment, in a stretch of time, or by sequences; without any
 /// of these, the newest ones.
 ///
-/// Where frames are gone, a line says so and why. The last line has what is kept.
+/// A line names missing frames and the reason. The last line has the range that is kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

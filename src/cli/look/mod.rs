@@ -96,7 +96,7 @@ fn every(text: &str) -> Result<Duration, String> {
     if every < MIN_EVERY { Err("must be 10ms or more".to_owned()) } else { Ok(every) }
 }
 
-/// Where a sheet goes.
+/// The destination of a sheet.
 #[derive(Debug, Clone, Copy)]
 enum Target<'a> {
     File(&'a Path, Format),

@@ -25,7 +25,7 @@ impl Format {
     }
 }
 
-/// What a sheet shows of a stream.
+/// The part of a sheet that shows one stream.
 #[derive(Debug)]
 pub(super) struct Shown {
     /// The lines below the picture.

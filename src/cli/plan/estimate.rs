@@ -38,7 +38,7 @@ const MOST_BYTES: u64 = 1 << 60;
 /// written beside it.
 const AOF_FACTOR: u64 = 3;
 
-/// What is planned for.
+/// The load that is planned for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Demand {
     pub(super) cameras: u64,
@@ -60,7 +60,7 @@ pub(super) struct Demand {
     pub(super) cpu_ms_per_frame: f64,
 }
 
-/// What it needs. Rates are in bytes per second.
+/// The resources that it needs. Rates are in bytes per second.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     /// The frames per second of all cameras.

@@ -1,4 +1,4 @@
-//! What of a plan does not fit on a machine, and what would.
+//! Compares a plan with a machine: the parts that do not fit, and the changes that would.
 
 use std::time::Duration;
 

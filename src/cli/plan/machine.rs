@@ -1,4 +1,4 @@
-//! What this machine has.
+//! Measures this machine: processors, memory and disk.
 
 use std::path::Path;
 

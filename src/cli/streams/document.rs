@@ -51,7 +51,7 @@ pub(super) struct Settings {
 pub(super) trait Resource: Name + Default {
     /// The field with its id.
     const ID: &'static str;
-    /// What it is called in errors.
+    /// The name in errors.
     const KIND: &'static str;
     /// The fields that the server writes.
     const OUTPUT_ONLY: &'static [&'static str];

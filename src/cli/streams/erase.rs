@@ -161,7 +161,7 @@ pub(super) struct Unmasked {
     kept: Option<u64>,
     /// The frames that wait for a worker, which may not get the masks.
     waiting: u64,
-    /// What was erased.
+    /// The receipt of the erasure.
     erased: Option<pb::EraseFramesResponse>,
 }
 

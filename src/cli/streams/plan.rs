@@ -22,7 +22,7 @@ const AT_ONCE: usize = 8;
 const REGISTERED: &str = "registered";
 const CREATED: &str = "created";
 
-/// What to do with a stream or a consumer group.
+/// The change to make to a stream or a consumer group.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) wanted: Wanted,
@@ -126,7 +126,7 @@ pub(super) struct Report {
     pub(super) has_groups: bool,
 }
 
-/// What became of a stream or a group.
+/// The outcome for a stream or a group.
 enum Outcome {
     Done,
     Failed(String),

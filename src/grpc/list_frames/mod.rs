@@ -35,7 +35,7 @@ pub(crate) struct FrameLister {
 /// The start of a list.
 struct Start {
     place: Place,
-    /// What is missing before the place.
+    /// The frames that are missing before the place.
     gap: Option<pb::Gap>,
 }
 

@@ -107,7 +107,7 @@ pub struct GroupDelivery {
     pub partition: PartitionId,
     /// The claim that it was loaded for.
     pub(super) claimed: ClaimedFrame,
-    /// What was known of erasures when it was loaded.
+    /// The state of the erasures when it was loaded.
     pub(super) known: Known,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct PreparedStream {
     pub(super) claim: ClaimCandidates,
     /// One for each candidate, in order.
     pub(super) entries: Vec<PreparedEntry>,
-    /// What was known of erasures when the entries were looked for.
+    /// The state of the erasures when the entries were looked for.
     pub(super) known: Known,
     /// The stream's floor, 0 = none; `None` if the output was not read.
     pub(super) floor: Option<u64>,

@@ -25,7 +25,7 @@ const LETTERS: &str = "letters ";
 /// The number of waiting frames in one read of a search.
 const WAITING_PAGE: usize = 1_000;
 
-/// What the store says about the erasures of a stream.
+/// The erasures of a stream, as the store has them.
 #[derive(Debug)]
 struct Stored {
     accepted: u64,
@@ -35,7 +35,7 @@ struct Stored {
     /// The number of erased frames. Each step of an erasure and each frame that is finished as erased
     /// changes it.
     frames: String,
-    /// What is yet to be erased.
+    /// The part that is yet to be erased.
     pending: Option<String>,
 }
 
@@ -254,7 +254,7 @@ impl RedisQueue {
     }
 }
 
-/// What is yet to be erased of a stream, as the hash `erasing` has it.
+/// The part of a stream that is yet to be erased, as the hash `erasing` has it.
 #[derive(Debug)]
 enum Pending {
     /// The frames whose entries still have their pictures.

@@ -132,7 +132,7 @@ struct Missing {
     reason: String,
 }
 
-/// What was saved.
+/// The files that were saved.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     pub(super) files: u64,

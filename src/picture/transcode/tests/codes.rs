@@ -25,7 +25,7 @@ fn pixels_are_the_same_with_any_codes() {
                 let (made, next) = coded(&source, quality, Huffman::Stream(codes.as_ref()));
                 assert_eq!(next, own, "{name}: the codes do not depend on those before");
                 assert!(decode(&made).unwrap().pixels == decode(&standard).unwrap().pixels, "{name}");
-                // What they encode is the same, too.
+                // They encode the same, too.
                 assert!(coded(&made, quality, Huffman::Standard).0 == standard, "{name}");
             }
         }

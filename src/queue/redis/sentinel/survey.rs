@@ -9,7 +9,7 @@ use super::ask::{ask, view};
 use crate::queue::redis::reply::{self, Fields};
 use crate::queue::redis::url::Address;
 
-/// What the Sentinels say.
+/// The answers of all Sentinels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     /// The name of the primary.
@@ -18,7 +18,7 @@ pub(crate) struct Survey {
     pub(crate) opinions: Vec<(String, Result<Opinion, String>)>,
 }
 
-/// What one Sentinel says.
+/// The answers of one Sentinel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Opinion {
     /// The address of the primary.

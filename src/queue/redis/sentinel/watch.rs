@@ -43,7 +43,7 @@ async fn listen(sentinels: Arc<Sentinels>, sentinel: Address) {
             let deadline = Instant::now() + CONNECT_TIMEOUT;
             match Subscription::open(&peer, &[SWITCHED, PROMOTED], deadline).await {
                 Ok(subscription) => {
-                    // What it told before is lost.
+                    // Messages from before the connection are lost.
                     sentinels.look(Instant::now() + CONNECT_TIMEOUT).await;
                     follow(&sentinels, subscription).await;
                 }

@@ -144,7 +144,7 @@ type ListFramesRequest_ReceiveTimes struct {
 }
 
 type ListFramesRequest_Around struct {
-	// Those before and after a moment.
+	// The frames before and after a moment.
 	Around *FramesAround `protobuf:"bytes,4,opt,name=around,proto3,oneof"`
 }
 
@@ -333,10 +333,10 @@ type ListFramesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The frames and tombstones of the range, by sequence.
 	Frames []*ListedFrame `protobuf:"bytes,1,rep,name=frames,proto3" json:"frames,omitempty"`
-	// What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-	// found by a time, a stretch of time. Empty = nothing is missing.
+	// The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+	// is found by a time, a stretch of time. Empty = nothing is missing.
 	Gaps []*Gap `protobuf:"bytes,2,rep,name=gaps,proto3" json:"gaps,omitempty"`
-	// What the output keeps now, whatever the range. Unset = nothing.
+	// The part of the stream that is kept now, whatever the range. Unset = nothing.
 	Kept *KeptFrames `protobuf:"bytes,3,opt,name=kept,proto3" json:"kept,omitempty"`
 	// Asks for the next page. Empty = this is the last.
 	NextPageToken string `protobuf:"bytes,4,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`

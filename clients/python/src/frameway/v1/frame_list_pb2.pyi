@@ -51,7 +51,7 @@ class ListFramesRequest(google.protobuf.message.Message):
 
     @property
     def around(self) -> Global___FramesAround:
-        """Those before and after a moment."""
+        """The frames before and after a moment."""
 
     def __init__(
         self,
@@ -170,13 +170,13 @@ class ListFramesResponse(google.protobuf.message.Message):
 
     @property
     def gaps(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frameway.v1.subscription_pb2.Gap]:
-        """What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-        found by a time, a stretch of time. Empty = nothing is missing.
+        """The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+        is found by a time, a stretch of time. Empty = nothing is missing.
         """
 
     @property
     def kept(self) -> Global___KeptFrames:
-        """What the output keeps now, whatever the range. Unset = nothing."""
+        """The part of the stream that is kept now, whatever the range. Unset = nothing."""
 
     def __init__(
         self,

@@ -150,8 +150,8 @@ class StreamRegistryServiceServicer(object):
 
         After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
         wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
-        What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
-        is another frame.
+        Pictures that were sent before the answer may arrive after it. A frame that was submitted again or replayed has another
+        sequence and is another frame.
 
         The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
         stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.

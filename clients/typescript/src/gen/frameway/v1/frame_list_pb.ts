@@ -54,7 +54,7 @@ export type ListFramesRequest = Message<"frameway.v1.ListFramesRequest"> & {
     case: "receiveTimes";
   } | {
     /**
-     * Those before and after a moment.
+     * The frames before and after a moment.
      *
      * @generated from field: frameway.v1.FramesAround around = 4;
      */
@@ -190,15 +190,15 @@ export type ListFramesResponse = Message<"frameway.v1.ListFramesResponse"> & {
   frames: ListedFrame[];
 
   /**
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    *
    * @generated from field: repeated frameway.v1.Gap gaps = 2;
    */
   gaps: Gap[];
 
   /**
-   * What the output keeps now, whatever the range. Unset = nothing.
+   * The part of the stream that is kept now, whatever the range. Unset = nothing.
    *
    * @generated from field: frameway.v1.KeptFrames kept = 3;
    */

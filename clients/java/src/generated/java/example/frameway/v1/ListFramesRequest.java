@@ -234,7 +234,7 @@ private static final long serialVersionUID = 0L;
   public static final int AROUND_FIELD_NUMBER = 4;
   /**
    * <pre>
-   * Those before and after a moment.
+   * The frames before and after a moment.
    * </pre>
    *
    * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -246,7 +246,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Those before and after a moment.
+   * The frames before and after a moment.
    * </pre>
    *
    * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -261,7 +261,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Those before and after a moment.
+   * The frames before and after a moment.
    * </pre>
    *
    * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1268,7 +1268,7 @@ private static final long serialVersionUID = 0L;
         example.frameway.v1.FramesAround, example.frameway.v1.FramesAround.Builder, example.frameway.v1.FramesAroundOrBuilder> aroundBuilder_;
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1280,7 +1280,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1302,7 +1302,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1320,7 +1320,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1338,7 +1338,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1365,7 +1365,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1388,7 +1388,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1398,7 +1398,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -1416,7 +1416,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those before and after a moment.
+     * The frames before and after a moment.
      * </pre>
      *
      * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>

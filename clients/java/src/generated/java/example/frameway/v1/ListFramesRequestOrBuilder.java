@@ -86,7 +86,7 @@ public interface ListFramesRequestOrBuilder extends
 
   /**
    * <pre>
-   * Those before and after a moment.
+   * The frames before and after a moment.
    * </pre>
    *
    * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -95,7 +95,7 @@ public interface ListFramesRequestOrBuilder extends
   boolean hasAround();
   /**
    * <pre>
-   * Those before and after a moment.
+   * The frames before and after a moment.
    * </pre>
    *
    * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>
@@ -104,7 +104,7 @@ public interface ListFramesRequestOrBuilder extends
   example.frameway.v1.FramesAround getAround();
   /**
    * <pre>
-   * Those before and after a moment.
+   * The frames before and after a moment.
    * </pre>
    *
    * <code>.frameway.v1.FramesAround around = 4 [json_name = "around"];</code>

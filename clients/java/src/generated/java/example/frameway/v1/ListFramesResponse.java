@@ -122,8 +122,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<example.frameway.v1.Gap> gaps_;
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -134,8 +134,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -147,8 +147,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -159,8 +159,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -171,8 +171,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -187,7 +187,7 @@ private static final long serialVersionUID = 0L;
   private example.frameway.v1.KeptFrames kept_;
   /**
    * <pre>
-   * What the output keeps now, whatever the range. Unset = nothing.
+   * The part of the stream that is kept now, whatever the range. Unset = nothing.
    * </pre>
    *
    * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -199,7 +199,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the output keeps now, whatever the range. Unset = nothing.
+   * The part of the stream that is kept now, whatever the range. Unset = nothing.
    * </pre>
    *
    * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -211,7 +211,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the output keeps now, whatever the range. Unset = nothing.
+   * The part of the stream that is kept now, whatever the range. Unset = nothing.
    * </pre>
    *
    * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1085,8 +1085,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1100,8 +1100,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1115,8 +1115,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1130,8 +1130,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1150,8 +1150,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1169,8 +1169,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1188,8 +1188,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1208,8 +1208,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1227,8 +1227,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1246,8 +1246,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1266,8 +1266,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1284,8 +1284,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1302,8 +1302,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1314,8 +1314,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1329,8 +1329,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1345,8 +1345,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1357,8 +1357,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1370,8 +1370,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-     * found by a time, a stretch of time. Empty = nothing is missing.
+     * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+     * is found by a time, a stretch of time. Empty = nothing is missing.
      * </pre>
      *
      * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -1400,7 +1400,7 @@ private static final long serialVersionUID = 0L;
         example.frameway.v1.KeptFrames, example.frameway.v1.KeptFrames.Builder, example.frameway.v1.KeptFramesOrBuilder> keptBuilder_;
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1411,7 +1411,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1426,7 +1426,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1444,7 +1444,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1462,7 +1462,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1487,7 +1487,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1504,7 +1504,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1516,7 +1516,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -1531,7 +1531,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the output keeps now, whatever the range. Unset = nothing.
+     * The part of the stream that is kept now, whatever the range. Unset = nothing.
      * </pre>
      *
      * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>

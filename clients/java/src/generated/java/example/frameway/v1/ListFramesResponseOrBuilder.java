@@ -56,8 +56,8 @@ public interface ListFramesResponseOrBuilder extends
 
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -66,8 +66,8 @@ public interface ListFramesResponseOrBuilder extends
       getGapsList();
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -75,8 +75,8 @@ public interface ListFramesResponseOrBuilder extends
   example.frameway.v1.Gap getGaps(int index);
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -84,8 +84,8 @@ public interface ListFramesResponseOrBuilder extends
   int getGapsCount();
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -94,8 +94,8 @@ public interface ListFramesResponseOrBuilder extends
       getGapsOrBuilderList();
   /**
    * <pre>
-   * What is missing in the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that is
-   * found by a time, a stretch of time. Empty = nothing is missing.
+   * The missing parts of the range up to the end of the page, by sequence: runs of sequences, and, before the first frame that
+   * is found by a time, a stretch of time. Empty = nothing is missing.
    * </pre>
    *
    * <code>repeated .frameway.v1.Gap gaps = 2 [json_name = "gaps"];</code>
@@ -105,7 +105,7 @@ public interface ListFramesResponseOrBuilder extends
 
   /**
    * <pre>
-   * What the output keeps now, whatever the range. Unset = nothing.
+   * The part of the stream that is kept now, whatever the range. Unset = nothing.
    * </pre>
    *
    * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -114,7 +114,7 @@ public interface ListFramesResponseOrBuilder extends
   boolean hasKept();
   /**
    * <pre>
-   * What the output keeps now, whatever the range. Unset = nothing.
+   * The part of the stream that is kept now, whatever the range. Unset = nothing.
    * </pre>
    *
    * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>
@@ -123,7 +123,7 @@ public interface ListFramesResponseOrBuilder extends
   example.frameway.v1.KeptFrames getKept();
   /**
    * <pre>
-   * What the output keeps now, whatever the range. Unset = nothing.
+   * The part of the stream that is kept now, whatever the range. Unset = nothing.
    * </pre>
    *
    * <code>.frameway.v1.KeptFrames kept = 3 [json_name = "kept"];</code>

@@ -387,8 +387,8 @@ public final class StreamRegistryServiceGrpc {
      * processed, become such tombstones when it is their turn; their pictures are not published.
      * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
      * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
-     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
-     * is another frame.
+     * Pictures that were sent before the answer may arrive after it. A frame that was submitted again or replayed has another
+     * sequence and is another frame.
      * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
      * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
      * - Ordering: frames accepted after the call are not touched, even if they are in the range.
@@ -543,8 +543,8 @@ public final class StreamRegistryServiceGrpc {
      * processed, become such tombstones when it is their turn; their pictures are not published.
      * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
      * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
-     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
-     * is another frame.
+     * Pictures that were sent before the answer may arrive after it. A frame that was submitted again or replayed has another
+     * sequence and is another frame.
      * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
      * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
      * - Ordering: frames accepted after the call are not touched, even if they are in the range.
@@ -681,8 +681,8 @@ public final class StreamRegistryServiceGrpc {
      * processed, become such tombstones when it is their turn; their pictures are not published.
      * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
      * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
-     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
-     * is another frame.
+     * Pictures that were sent before the answer may arrive after it. A frame that was submitted again or replayed has another
+     * sequence and is another frame.
      * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
      * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
      * - Ordering: frames accepted after the call are not touched, even if they are in the range.
@@ -819,8 +819,8 @@ public final class StreamRegistryServiceGrpc {
      * processed, become such tombstones when it is their turn; their pictures are not published.
      * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
      * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
-     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
-     * is another frame.
+     * Pictures that were sent before the answer may arrive after it. A frame that was submitted again or replayed has another
+     * sequence and is another frame.
      * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
      * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
      * - Ordering: frames accepted after the call are not touched, even if they are in the range.
@@ -961,8 +961,8 @@ public final class StreamRegistryServiceGrpc {
      * processed, become such tombstones when it is their turn; their pictures are not published.
      * After the answer no server sends the pictures, and they are removed from the store, but for those of frames that still
      * wait, which nobody can read. Frames that a consumer group has outstanding, or has yet to deliver, are gaps for it as well.
-     * What was sent before the answer may arrive after it. A frame that was submitted again or replayed has another sequence and
-     * is another frame.
+     * Pictures that were sent before the answer may arrive after it. A frame that was submitted again or replayed has another
+     * sequence and is another frame.
      * The server stores what is to be erased, the worker that has the stream carries it out, and its successor continues if it
      * stops. The call waits for that, and then until all servers have dropped the pictures from their memory: about 3 s.
      * - Ordering: frames accepted after the call are not touched, even if they are in the range.
