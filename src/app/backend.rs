@@ -106,10 +106,11 @@ pub(super) async fn heartbeat(queue: Arc<dyn Queue>, stop: CancellationToken) {
 
 fn redis_config(config: &QueueConfig, redis: &RedisSettings, defaults: StreamPolicies) -> RedisConfig {
     let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = *config;
-    let RedisSettings { url, security, wait_replicas } = redis.clone();
+    let RedisSettings { url, security, namespace, wait_replicas } = redis.clone();
     RedisConfig {
         url,
         security,
+        namespace,
         partitions,
         budget,
         max_streams,

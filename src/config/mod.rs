@@ -54,7 +54,7 @@ pub use worker::WorkerArgs;
 
 use crate::domain::ValidationError;
 use crate::domain::limits::RequestLimits;
-pub use crate::queue::redis::RedisUrl;
+pub use crate::queue::redis::{Namespace, RedisUrl};
 
 /// The flags of `frameway serve`.
 #[derive(Debug, Clone, clap::Args)]

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ValidationError;
-use crate::queue::redis::{RedisSecurity, RedisUrl};
+use crate::queue::redis::{Namespace, RedisSecurity, RedisUrl};
 
 /// The Redis that keeps the queue.
 #[derive(Debug, Clone, Default, Args)]
@@ -49,6 +49,11 @@ pub struct RedisArgs {
     #[arg(long, env = "FRAMEWAY_REDIS_SENTINEL_PASSWORD_FILE", value_name = "FILE")]
     pub redis_sentinel_password_file: Option<PathBuf>,
 
+    /// First word of all keys: several Frameways with different ones share a Redis. It has lower-case
+    /// letters, digits and dashes. Give it to all servers and workers of a store.
+    #[arg(long, env = "FRAMEWAY_NAMESPACE", value_name = "NAME", default_value_t = Namespace::default())]
+    pub namespace: Namespace,
+
     /// Number of Redis replicas that must have a frame before it counts as accepted. If fewer
     /// replicas have the frame in time, it is reported as unconfirmed. A failover loses no accepted
     /// frame only if this is the number of all replicas.
@@ -64,6 +69,8 @@ pub struct RedisSettings {
     pub url: RedisUrl,
     /// The user that logs in, and the files of TLS.
     pub security: RedisSecurity,
+    /// The namespace of the store.
+    pub namespace: Namespace,
     /// The number of replicas that must have a frame before it counts as accepted.
     pub wait_replicas: u32,
 }
@@ -72,7 +79,12 @@ impl RedisSettings {
     /// Creates the settings of a Redis that need not have replicas.
     #[must_use]
     pub fn new(url: impl Into<RedisUrl>) -> Self {
-        Self { url: url.into(), security: RedisSecurity::default(), wait_replicas: 0 }
+        Self {
+            url: url.into(),
+            security: RedisSecurity::default(),
+            namespace: Namespace::default(),
+            wait_replicas: 0,
+        }
     }
 }
 
@@ -103,6 +115,7 @@ impl RedisArgs {
             redis_key,
             redis_sentinel_user,
             redis_sentinel_password_file,
+            namespace,
             wait_replicas,
         } = self;
         let security = RedisSecurity {
@@ -132,6 +145,7 @@ impl RedisArgs {
                 ("--redis-key", key.is_some()),
                 ("--redis-sentinel-user", sentinel_user.is_some()),
                 ("--redis-sentinel-password-file", sentinel_password_file.is_some()),
+                ("--namespace", !namespace.is_default()),
             ];
             return match given.iter().find(|(_, is_given)| *is_given) {
                 Some((flag, _)) => Err(ValidationError::new(*flag, "needs --redis-url")),
@@ -144,7 +158,7 @@ impl RedisArgs {
         }
         match contradiction(&url, &security) {
             Some((flag, why)) => Err(ValidationError::new(flag, why)),
-            None => Ok(Some(RedisSettings { url, security, wait_replicas })),
+            None => Ok(Some(RedisSettings { url, security, namespace, wait_replicas })),
         }
     }
 }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
+use crate::config::Namespace;
 use crate::console::cleanup::StreamCleanup;
 use crate::console::output::backend_name;
 use crate::console::{Failure, refused};
@@ -90,6 +91,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "URL")]
     redis_url: Option<String>,
 
+    /// Namespace in this Redis.
+    #[arg(long, value_name = "NAME", default_value_t = Namespace::default(), requires = "redis_url")]
+    namespace: Namespace,
+
     /// File for the contact sheet.
     #[arg(long, value_name = "FILE", default_value = "frameway-demo.jpg")]
     sheet: PathBuf,
@@ -104,7 +109,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     check_folder_of(&args.sheet)?;
     let footage = Footage::open(&args).await?;
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
-    let mut server = DemoServer::start(args.redis_url.clone()).await?;
+    let mut server = DemoServer::start(args.redis_url.clone(), args.namespace.clone()).await?;
     let address = server.address();
     let played = tokio::select! {
         played = play(&args, footage, &address, &stop) => played,

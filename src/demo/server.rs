@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::client::Client;
-use crate::config::{Backend, Config, Listen, RedisSettings, RedisUrl};
+use crate::config::{Backend, Config, Listen, Namespace, RedisSettings, RedisUrl};
 use crate::console::Failure;
 use crate::pb::v1 as pb;
 
@@ -36,7 +36,7 @@ impl DemoServer {
     ///
     /// # Errors
     /// Fails if the server cannot start.
-    pub(super) async fn start(redis_url: Option<String>) -> Result<Self, Failure> {
+    pub(super) async fn start(redis_url: Option<String>, namespace: Namespace) -> Result<Self, Failure> {
         let mut config = Config::default();
         if let Some(url) = &redis_url
             && !url.contains("://")
@@ -46,7 +46,7 @@ impl DemoServer {
             )));
         }
         if let Some(url) = redis_url {
-            config.queue.backend = Backend::Redis(RedisSettings::new(url));
+            config.queue.backend = Backend::Redis(RedisSettings { namespace, ..RedisSettings::new(url) });
         }
         config.server.listen = Listen::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         config.server.drain_timeout = DRAIN_TIMEOUT;

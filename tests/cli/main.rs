@@ -23,6 +23,7 @@ mod log;
 mod look;
 mod look_inline;
 mod many;
+mod namespaces;
 mod pictures_in;
 mod plan;
 mod recording;

@@ -117,6 +117,7 @@ impl Backend {
                 let config = RedisConfig {
                     url: server.url().into(),
                     security: server.security(),
+                    namespace: Default::default(),
                     partitions,
                     budget,
                     max_streams,

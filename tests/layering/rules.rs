@@ -74,6 +74,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     // The address of a Redis, and the files of its TLS, are given as flags.
     ("config", "crate::queue::redis::RedisUrl"),
     ("config", "crate::queue::redis::RedisSecurity"),
+    ("config", "crate::queue::redis::Namespace"),
 ];
 
 /// Foreign crates that only some places may use: (crates, places, reason).

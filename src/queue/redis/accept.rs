@@ -8,7 +8,6 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::conn::refused;
 use super::dead_letters::redis_id;
-use super::keys::Keys;
 use super::memory_usage::MemoryUsage;
 use super::resp::Request;
 use super::scripts::Call;
@@ -94,7 +93,7 @@ impl RedisQueue {
         dry: bool,
         replays: &[DeadLetterId],
     ) -> Result<Entered> {
-        let keys = Keys(partition);
+        let keys = self.names.keys(partition);
         let budget = &self.config.budget;
         let connected = self.writer(partition).connected().await?;
         if self.witness.is_due(connected.instance.run_id()) {

@@ -37,7 +37,7 @@ impl Floors {
 
 impl RedisQueue {
     pub(super) async fn remove_leftovers(&self, lease: &Lease) -> Result<bool> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut look = redis::pipe();
         look.cmd("SRANDMEMBER").arg(keys.old_outputs());
         look.cmd("SRANDMEMBER").arg(keys.gone()).arg(RECORDS_A_CALL);
@@ -73,7 +73,7 @@ impl RedisQueue {
     }
 
     async fn remove_old(&self, lease: &Lease, old: &str) -> Result<()> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut read = redis::cmd("XRANGE");
         read.arg(old).arg("-").arg("+").arg("COUNT").arg(MAX_TRIMMED);
         let page = self.reader(lease.partition).command(&read).await?;
@@ -110,7 +110,7 @@ impl RedisQueue {
     /// Reads some dead letters from an id on, and removes those that may not be read; returns the id of
     /// the last one, or `None` if it was the last of the partition.
     pub(super) async fn remove_some_letters(&self, lease: &Lease, from: &str) -> Result<Option<String>> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut read = redis::cmd("XRANGE");
         read.arg(keys.dead()).arg(from).arg("+").arg("COUNT").arg(LETTERS_A_READ);
         let page = reply::entries(self.reader(lease.partition).command(&read).await?)?;
@@ -165,7 +165,7 @@ impl RedisQueue {
 
     /// Reduces the record of an unregistered stream without waiting frames to its last sequence;
     /// returns whether it is completely cleaned up.
-    pub(super) async fn forget_stream(&self, keys: Keys, id: &StreamId) -> Result<bool> {
+    pub(super) async fn forget_stream(&self, keys: Keys<'_>, id: &StreamId) -> Result<bool> {
         let mut lowest = redis::cmd("ZRANGE");
         lowest.arg(keys.removed()).arg(0).arg(FORGET_A_CALL - 1);
         let lowest = reply::array(self.control.command(&lowest).await?)?;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 
-use super::keys::{Keys, WORKERS};
 use super::lease::fence;
 use super::scripts::Call;
 use super::work::{range_after, work_item};
@@ -109,7 +108,7 @@ impl RedisQueue {
         let mut after = WorkPosition::default();
         loop {
             let mut read = redis::cmd("XRANGE");
-            read.arg(Keys(partition).work())
+            read.arg(self.names.keys(partition).work())
                 .arg(range_after(after))
                 .arg(format!("{}-{}", newest.0, newest.1));
             read.arg("COUNT").arg(PAGE_ENTRIES);
@@ -129,7 +128,7 @@ impl RedisQueue {
 impl Control for RedisQueue {
     async fn set_queue_state(&self, partition: PartitionId, state: QueueState, reason: &str) -> Result<()> {
         let mut call = Call::default();
-        call.key(Keys(partition).counts()).arg(to_text(state)).arg(reason);
+        call.key(self.names.keys(partition).counts()).arg(to_text(state)).arg(reason);
         self.scripts.state.run(&self.control, &call).await.map(drop)
     }
 
@@ -137,7 +136,7 @@ impl Control for RedisQueue {
     /// worker had taken at that moment: an entry that was read and not taken is still in the queue,
     /// and a worker that takes it sees the mark.
     async fn purge(&self, partition: PartitionId, purge: &Purge) -> Result<Vec<PurgeMark>> {
-        let keys = Keys(partition);
+        let keys = self.names.keys(partition);
         let mut read = redis::cmd("XREVRANGE");
         read.arg(keys.work()).arg("+").arg("-").arg("COUNT").arg(1);
         let Some((newest, _)) = reply::entries(self.control.command(&read).await?)?.into_iter().next() else {
@@ -180,7 +179,7 @@ impl Control for RedisQueue {
     }
 
     async fn scan_purged(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<PurgeScan> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.work()).key(keys.counts()).key(keys.purge());
         call.arg(fence(lease)).arg(range_after(after)).number(max_frames as u64);
@@ -209,7 +208,7 @@ impl Control for RedisQueue {
         let mut next = || reply::number(clock.next().unwrap_or(Value::Nil));
         let now_ms = next()? * 1_000 + next()? / 1_000;
         let mut read = redis::cmd("ZRANGE");
-        read.arg(WORKERS).arg(format!("({now_ms}")).arg("+inf").arg("BYSCORE");
+        read.arg(self.names.workers()).arg(format!("({now_ms}")).arg("+inf").arg("BYSCORE");
         let listed = reply::array(self.control.command(&read).await?)?;
         let mut live: Vec<String> =
             listed.into_iter().filter_map(|worker| reply::text(worker).transpose()).collect::<Result<_>>()?;

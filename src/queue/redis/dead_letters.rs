@@ -166,7 +166,7 @@ impl RedisQueue {
             };
             ranges
                 .cmd(name)
-                .arg(Keys(part.partition).dead())
+                .arg(self.names.keys(part.partition).dead())
                 .arg(text(from))
                 .arg(text(to))
                 .arg("COUNT")
@@ -196,7 +196,7 @@ impl RedisQueue {
             part.read = letters.into_iter().filter(|letter| floors.admit(&letter.frame)).collect();
             unreadable += read - part.read.len();
             if !part.read.is_empty() {
-                replays.cmd("HMGET").arg(Keys(part.partition).dead_replays());
+                replays.cmd("HMGET").arg(self.names.keys(part.partition).dead_replays());
                 for letter in &part.read {
                     replays.arg(redis_id(letter.id));
                 }
@@ -215,7 +215,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
-        let keys = Keys(id.partition);
+        let keys = self.names.keys(id.partition);
         let mut pipe = redis::pipe();
         pipe.cmd("XRANGE").arg(keys.dead()).arg(redis_id(id)).arg(redis_id(id));
         pipe.cmd("HGET").arg(keys.dead_replays()).arg(redis_id(id));
@@ -233,7 +233,7 @@ impl RedisQueue {
         if self.letter(id).await?.is_none() {
             return Ok(false);
         }
-        let keys = Keys(id.partition);
+        let keys = self.names.keys(id.partition);
         let mut range = redis::cmd("XRANGE");
         range.arg(keys.dead()).arg(redis_id(id)).arg(redis_id(id));
         let found = reply::entries(self.control.command(&range).await?)?;
@@ -244,7 +244,7 @@ impl RedisQueue {
     /// Removes dead letters; returns `None` if the lease is lost.
     pub(super) async fn remove_letters(
         &self,
-        keys: Keys,
+        keys: Keys<'_>,
         fence: &str,
         counter: &str,
         letters: &[(EntryId, &reply::Fields)],
@@ -272,7 +272,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn trim_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut kept = redis::pipe();
         kept.cmd("HGET").arg(keys.counts()).arg("dead_bytes");
         // Workers, which never accept frames, measure the memory here: retention needs it.
@@ -311,7 +311,7 @@ impl RedisQueue {
     pub(super) async fn letter_totals(&self) -> Result<DeadLetterTotals> {
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
-            pipe.cmd("HMGET").arg(Keys(partition).counts()).arg("dead_frames").arg("dead_bytes");
+            pipe.cmd("HMGET").arg(self.names.keys(partition).counts()).arg("dead_frames").arg("dead_bytes");
         }
         let mut totals = DeadLetterTotals::default();
         for counts in self.all(&self.control, &pipe).await? {

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use redis::Value;
 
 use super::dead_letters::redis_id;
-use super::keys::{ERASURES, Keys, SERVERS, WORKERS, erasers};
 use super::lease::fence;
 use super::output::{output_entries, parse_ranges};
 use super::scripts::Call;
@@ -44,9 +43,9 @@ impl RedisQueue {
     /// the pictures.
     async fn check_versions(&self) -> Result<()> {
         let mut old = Vec::new();
-        for (kind, present) in [("servers", SERVERS), ("workers", WORKERS)] {
+        for (kind, present) in [("servers", self.names.servers()), ("workers", self.names.workers())] {
             let mut call = Call::default();
-            call.key(present.to_owned()).key(erasers(present));
+            call.key(present.clone()).key(self.names.erasers(&present));
             let mut answer = reply::array(self.scripts.erasers.run(&self.control, &call).await?)?.into_iter();
             let count = reply::number(answer.next().unwrap_or(Value::Nil))?;
             let names = reply::array(answer.next().unwrap_or(Value::Nil))?.into_iter();
@@ -195,8 +194,8 @@ impl RedisQueue {
         let mut read = redis::cmd("XRANGE");
         read.arg(keys.output(stream)).arg(format!("{from}-0")).arg(format!("{to}-0"));
         read.arg("COUNT").arg(ERASED_AT_ONCE);
-        let page = self.reader(keys.0).command(&read).await?;
-        output_entries(keys.0, stream, page, &SequenceSet::default())
+        let page = self.reader(keys.partition()).command(&read).await?;
+        output_entries(keys.partition(), stream, page, &SequenceSet::default())
     }
 
     /// Erases the oldest entries of what is left of a stream.
@@ -207,7 +206,7 @@ impl RedisQueue {
         pending: &str,
         mut left: SequenceSet,
     ) -> Result<()> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let Some((from, to)) = left.first_range() else { return Ok(()) };
         let entries = self.entries_to_erase(stream, from, to).await?;
         left.remove(from, last_of_step(&entries, to));
@@ -240,7 +239,7 @@ impl RedisQueue {
 
     /// Removes the hidden ones of the next dead letters; after the last ones, the erasure is complete.
     async fn erase_letters(&self, lease: &Lease, stream: &StreamId, pending: &str, from: &str) -> Result<()> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let last = self.remove_some_letters(lease, from).await?;
         let left = last.map(|last| format!("{LETTERS}{last}")).unwrap_or_default();
         let mut call = Call::default();
@@ -314,7 +313,7 @@ impl Erasure for RedisQueue {
     }
 
     async fn erase_step(&self, lease: &Lease) -> Result<bool> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut pick = redis::cmd("HRANDFIELD");
         pick.arg(keys.erasing());
         let Some(id) = reply::text(self.control.command(&pick).await?)? else { return Ok(false) };
@@ -332,13 +331,13 @@ impl Erasure for RedisQueue {
 
     async fn note_erasure(&self) -> Result<()> {
         let mut count = redis::cmd("INCR");
-        count.arg(ERASURES);
+        count.arg(self.names.erasures());
         self.control.command(&count).await.map(drop)
     }
 
     async fn erasures(&self) -> Result<u64> {
         let mut read = redis::cmd("GET");
-        read.arg(ERASURES);
+        read.arg(self.names.erasures());
         reply::number(self.control.command(&read).await?)
     }
 
@@ -347,7 +346,7 @@ impl Erasure for RedisQueue {
         let mut after = WorkPosition::default();
         loop {
             let mut read = redis::cmd("XRANGE");
-            read.arg(Keys(partition).work()).arg(range_after(after)).arg("+");
+            read.arg(self.names.keys(partition).work()).arg(range_after(after)).arg("+");
             read.arg("COUNT").arg(WAITING_PAGE);
             let page = reply::entries(self.reader(partition).command(&read).await?)?;
             for ((a, b), fields) in &page {

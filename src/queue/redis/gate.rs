@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use redis::{Cmd, RedisResult, Value};
 use tokio::sync::OnceCell;
 
-use super::keys::{LAYOUT, STORE};
+use super::keys::Names;
 use super::memory_usage::MemoryUsage;
 use super::reply::{self, Info};
 use super::resp::{Request, RespConnection, explained};
@@ -19,6 +19,7 @@ use crate::queue::{Error, Result};
 /// [`mend_layout`](super::RedisQueue::mend_layout), which first writes where sequences start.
 #[derive(Debug)]
 pub(super) struct Gate {
+    names: Names,
     layout: String,
     memory: Arc<MemoryUsage>,
     identity: Mutex<StoreIdentity>,
@@ -26,13 +27,14 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
-        Self { layout: layout_of(partitions), memory, identity: Mutex::default(), opened: OnceCell::new() }
+    pub(super) fn new(names: Names, partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
+        let layout = layout_of(partitions);
+        Self { names, layout, memory, identity: Mutex::default(), opened: OnceCell::new() }
     }
 
     /// Creates a gate that checks nothing, and so writes nothing.
-    pub(super) fn unchecked(partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
-        Self { opened: OnceCell::new_with(Some(())), ..Self::new(partitions, memory) }
+    pub(super) fn unchecked(names: Names, partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
+        Self { opened: OnceCell::new_with(Some(())), ..Self::new(names, partitions, memory) }
     }
 
     /// Reports whether commands may pass.
@@ -58,7 +60,7 @@ impl Gate {
     async fn check(&self, connection: &RespConnection) -> Result<()> {
         let laid_out = ask(connection, &[self.lay_out()]).await?.pop();
         self.laid_out(laid_out.unwrap_or(Value::Nil))?;
-        let [set, get] = identify();
+        let [set, get] = self.give_identity();
         let mut answers = ask(connection, &[set, get, MemoryUsage::question()]).await?.into_iter().skip(1);
         self.identified(answers.next().unwrap_or(Value::Nil))?;
         let info = reply::text(answers.next().unwrap_or(Value::Nil))?.unwrap_or_default();
@@ -69,7 +71,7 @@ impl Gate {
     /// answer.
     pub(super) fn lay_out(&self) -> Cmd {
         let mut set = redis::cmd("SET");
-        set.arg(LAYOUT).arg(&self.layout).arg("NX").arg("GET");
+        set.arg(self.names.layout()).arg(&self.layout).arg("NX").arg("GET");
         set
     }
 
@@ -89,11 +91,21 @@ impl Gate {
         }
     }
 
+    /// Returns the commands that give the store an identity, if it has none, and read it.
+    pub(super) fn give_identity(&self) -> [Cmd; 2] {
+        let fresh = StoreIdentity::random().to_bytes();
+        let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
+        set.arg(self.names.store()).arg(&fresh[..]).arg("NX");
+        get.arg(self.names.store());
+        [set, get]
+    }
+
     /// Notes the identity of the store.
     pub(super) fn identified(&self, stored: Value) -> Result<StoreIdentity> {
         let bytes = reply::bytes(stored)?.unwrap_or_default();
-        let identity = StoreIdentity::from_bytes(&bytes)
-            .ok_or_else(|| Error::Corrupt(format!("{STORE} does not hold the identity of a store")))?;
+        let identity = StoreIdentity::from_bytes(&bytes).ok_or_else(|| {
+            Error::Corrupt(format!("{} does not hold the identity of a store", self.names.store()))
+        })?;
         *self.identity.lock() = identity;
         Ok(identity)
     }
@@ -108,15 +120,6 @@ impl Gate {
 /// Returns the layout of a store with so many partitions, as the store names it.
 pub(super) fn layout_of(partitions: Partitions) -> String {
     format!("frameway 2, xxh3_64, {} partitions", partitions.count())
-}
-
-/// Returns the commands that give a store an identity, if it has none, and read it.
-pub(super) fn identify() -> [Cmd; 2] {
-    let fresh = StoreIdentity::random().to_bytes();
-    let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
-    set.arg(STORE).arg(&fresh[..]).arg("NX");
-    get.arg(STORE);
-    [set, get]
 }
 
 async fn ask(connection: &RespConnection, commands: &[Cmd]) -> Result<Vec<Value>> {

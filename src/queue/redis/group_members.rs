@@ -8,7 +8,6 @@ use super::group_reply::{
     GroupReply, candidate_result, corrupt, delivery, exhausted, frame_key, millis, runs_text, unsent_gaps,
     word,
 };
-use super::groups::group_call;
 use super::{RedisQueue, reply};
 use crate::domain::limits::MAX_GROUP_MEMBERS;
 use crate::domain::{Sequence, StreamId};
@@ -25,7 +24,7 @@ impl RedisQueue {
         ttl: Duration,
         unsent: &[(StreamId, Sequence)],
     ) -> Result<(GroupReply, Vec<Delivery>)> {
-        let mut call = group_call(&membership.group);
+        let mut call = self.group_call(&membership.group);
         call.arg(what).arg(membership.member.as_str()).number(membership.session).number(millis(ttl));
         call.number(MAX_GROUP_MEMBERS as u64);
         for (stream, sequence) in unsent {
@@ -64,7 +63,7 @@ impl RedisQueue {
 
     /// Runs group_claim.lua; returns `None` if the membership has expired.
     pub(super) async fn claim(&self, membership: &Membership, claim: &Claim) -> Result<Option<Claimed>> {
-        let mut call = group_call(&membership.group);
+        let mut call = self.group_call(&membership.group);
         call.arg(membership.member.as_str()).number(membership.session).number(claim.revision);
         call.number(claim.max_frames).number(claim.max_bytes).number(claim.max_deliveries as u64);
         call.number(millis(claim.ttl)).number(MAX_DUE as u64).number(MAX_EXHAUSTED as u64);

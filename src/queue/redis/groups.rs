@@ -11,7 +11,6 @@ use super::group_reply::{
     GroupReply, answer_result, corrupt, frame_key, frame_of, millis, number, oldest_deliveries, push_answer,
     record, scores, word,
 };
-use super::keys::{ACK_KEY, GROUPS, GroupKeys};
 use super::resp::Request;
 use super::scripts::Call;
 use super::{RedisQueue, dead_entry, entry, reply};
@@ -30,6 +29,15 @@ use crate::queue::{
 const SETTINGS_ARGS: usize = 7;
 
 impl RedisQueue {
+    /// Starts a call of a group's script.
+    pub(super) fn group_call(&self, id: &GroupId) -> Call {
+        let mut call = Call::default();
+        for key in self.names.group(id).all() {
+            call.key(key);
+        }
+        call
+    }
+
     /// Runs group_write.lua.
     async fn write_group(
         &self,
@@ -40,7 +48,7 @@ impl RedisQueue {
         start: Option<Digest>,
         positions: impl Iterator<Item = (&StreamId, Option<Sequence>, String)> + Send,
     ) -> Result<()> {
-        let mut call = group_call(id);
+        let mut call = self.group_call(id);
         call.arg(what).arg(expected.map(|etag| etag.to_string()).unwrap_or_default());
         match settings {
             Some(settings) => {
@@ -88,7 +96,7 @@ impl RedisQueue {
         // could not be found. The limit is soft: groups created at the same moment may exceed it by
         // a few.
         let mut look = redis::pipe();
-        look.cmd("ZCARD").arg(GROUPS).cmd("ZSCORE").arg(GROUPS).arg(id.as_str());
+        look.cmd("ZCARD").arg(self.names.groups()).cmd("ZSCORE").arg(self.names.groups()).arg(id.as_str());
         let mut found = self.all(&self.control, &look).await?.into_iter();
         let count = reply::number(found.next().unwrap_or(Value::Nil))?;
         let known = !matches!(found.next(), Some(Value::Nil) | None);
@@ -96,7 +104,7 @@ impl RedisQueue {
             return Err(Error::TooManyGroups { limit: MAX_GROUPS });
         }
         let mut add = redis::cmd("ZADD");
-        add.arg(GROUPS).arg(0).arg(id.as_str());
+        add.arg(self.names.groups()).arg(0).arg(id.as_str());
         self.control.command(&add).await?;
         let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
         self.write_group(id, "create", None, Some(settings), Some(start), positions).await?;
@@ -145,7 +153,7 @@ impl Groups for RedisQueue {
         }
         let mut pipe = redis::pipe();
         for id in ids {
-            pipe.cmd("HGETALL").arg(GroupKeys(id).about());
+            pipe.cmd("HGETALL").arg(self.names.group(id).about());
         }
         let answers = self.all(&self.control, &pipe).await?;
         ids.iter().zip(answers).map(|(id, about)| record(id, &reply::Fields::read(about)?)).collect()
@@ -158,7 +166,7 @@ impl Groups for RedisQueue {
         // full is taken as the last.
         loop {
             let mut range = redis::cmd("ZRANGE");
-            range.arg(GROUPS).arg(&from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(limit);
+            range.arg(self.names.groups()).arg(&from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(limit);
             let names = reply::array(self.control.command(&range).await?)?;
             let ids: Vec<GroupId> = names
                 .into_iter()
@@ -198,7 +206,7 @@ impl Groups for RedisQueue {
     }
 
     async fn delete_group(&self, id: &GroupId, expected: Option<Etag>) -> Result<()> {
-        let mut call = group_call(id);
+        let mut call = self.group_call(id);
         call.arg(expected.map(|etag| etag.to_string()).unwrap_or_default());
         let answer = self.scripts.group_delete.run(&self.control, &call).await?;
         match word(&mut reply::array(answer)?.into_iter())? {
@@ -215,19 +223,24 @@ impl Groups for RedisQueue {
             }
         }
         let mut remove = redis::pipe();
-        remove.cmd("ZREM").arg(GROUPS).arg(id.as_str()).cmd("EXISTS").arg(GroupKeys(id).about());
+        remove
+            .cmd("ZREM")
+            .arg(self.names.groups())
+            .arg(id.as_str())
+            .cmd("EXISTS")
+            .arg(self.names.group(id).about());
         let answers = self.all(&self.control, &remove).await?;
         if matches!(answers.last(), Some(Value::Int(1))) {
             // It was created again in the meantime: it keeps its id.
             let mut add = redis::cmd("ZADD");
-            add.arg(GROUPS).arg(0).arg(id.as_str());
+            add.arg(self.names.groups()).arg(0).arg(id.as_str());
             self.control.command(&add).await?;
         }
         Ok(())
     }
 
     async fn group_state(&self, id: &GroupId) -> Result<GroupState> {
-        let call = group_call(id);
+        let call = self.group_call(id);
         let answer = self.scripts.group_state.run(self.reader_of_groups(), &call).await?;
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
@@ -325,7 +338,7 @@ impl Groups for RedisQueue {
     }
 
     async fn acknowledge(&self, id: &GroupId, answers: &[Ack]) -> Result<Vec<AckResult>> {
-        let mut call = group_call(id);
+        let mut call = self.group_call(id);
         call.number(millis(SETTLE_TIME)).number(millis(SLOW_FRAME)).number(MAX_WINDOW);
         answers.iter().for_each(|answer| push_answer(&mut call, answer));
         match self.scripts.group_answer.run(&self.control, &call).await? {
@@ -339,7 +352,7 @@ impl Groups for RedisQueue {
     }
 
     async fn end_frames(&self, id: &GroupId, frames: &[EndedFrame]) -> Result<()> {
-        let mut call = group_call(id);
+        let mut call = self.group_call(id);
         call.number(MAX_ENDED);
         for frame in frames {
             call.arg(frame_key(&frame.stream_id, frame.sequence)).number(frame.attempt.into());
@@ -375,14 +388,15 @@ impl Groups for RedisQueue {
             request.upload(keys, copy);
         }
         let (entered, _) =
-            self.scripts.group_dead_letter.run_after(self.writer(keys.0), request, &call).await?;
+            self.scripts.group_dead_letter.run_after(self.writer(keys.partition()), request, &call).await?;
         Ok(reply::number(entered)? == 1)
     }
 
     async fn ack_key(&self) -> Result<[u8; 32]> {
         let fresh: [u8; 32] = rand::random();
         let mut pipe = redis::pipe();
-        pipe.cmd("SET").arg(ACK_KEY).arg(&fresh[..]).arg("NX").cmd("GET").arg(ACK_KEY);
+        let key = self.names.ack_key();
+        pipe.cmd("SET").arg(&key).arg(&fresh[..]).arg("NX").cmd("GET").arg(&key);
         let stored = self.all(&self.control, &pipe).await?.pop().unwrap_or(Value::Nil);
         let stored = reply::bytes(stored)?.unwrap_or_default();
         stored.as_ref().try_into().map_err(|_| corrupt("the key of ack ids has another length"))
@@ -410,15 +424,6 @@ impl Groups for RedisQueue {
         }
         Ok(spans)
     }
-}
-
-/// Starts a call of a group's script.
-pub(super) fn group_call(id: &GroupId) -> Call {
-    let mut call = Call::default();
-    for key in GroupKeys(id).all() {
-        call.key(key);
-    }
-    call
 }
 
 /// The number of outputs counted at the same time.

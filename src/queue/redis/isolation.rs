@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use redis::Value;
 
-use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::{RedisQueue, reply};
@@ -13,7 +12,7 @@ use crate::queue::{CrashIsolation, Error, Lease, Result, WorkPosition};
 #[async_trait]
 impl CrashIsolation for RedisQueue {
     async fn take_over(&self, lease: &Lease, process_id: u64, oldest: usize) -> Result<Vec<WorkPosition>> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.work()).key(keys.suspects()).key(keys.counts());
         call.arg(fence(lease)).number(process_id).number(oldest.max(1) as u64);
@@ -24,7 +23,7 @@ impl CrashIsolation for RedisQueue {
     }
 
     async fn begin_isolated(&self, lease: &Lease, position: WorkPosition, process_id: u64) -> Result<u32> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.suspects());
         call.arg(fence(lease)).arg(format!("{}-{}", position.0, position.1)).number(process_id);

@@ -1,37 +1,108 @@
 //! All keys that Frameway uses, and the hash tags that keep a partition in one slot of a Redis
 //! Cluster.
 
+use std::fmt;
+
+use super::namespace::Namespace;
 use crate::domain::{DeadLetterId, GroupId, PartitionId, PayloadKey, PublisherId, StreamId};
 
-/// The layout of the store: version, hash and number of partitions.
-pub(super) const LAYOUT: &str = "frameway:layout";
-/// The store's identity: a random number (8 bytes) and a key (32 bytes).
-pub(super) const STORE: &str = "frameway:store";
-/// The live workers: a sorted set by the time at which each expires.
-pub(super) const WORKERS: &str = "frameway:workers";
-/// The servers that accept frames: a sorted set by the time until which each may, milliseconds.
-pub(super) const SERVERS: &str = "frameway:servers";
-/// Returns the key of a sorted set beside that of the workers or the servers, in the same slot: those
-/// of them whose version knows erased frames, with the same scores.
-pub(super) fn erasers(present: &str) -> String {
-    format!("frameway:{{{present}}}:erasers")
+/// The names of all keys of a store.
+///
+/// Each key begins with the namespace. The hash tags contain it too, unless it is the default one:
+/// otherwise one node of a cluster would have the same partition of all namespaces.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    namespace: Namespace,
 }
 
-/// The ids of all consumer groups: a sorted set, all scores 0.
-pub(super) const GROUPS: &str = "frameway:groups";
-/// The key that ack ids are authenticated with: 32 random bytes.
-pub(super) const ACK_KEY: &str = "frameway:ack-key";
+impl Names {
+    pub(super) fn new(namespace: Namespace) -> Self {
+        Self { namespace }
+    }
 
-/// The number of complete erasures.
-pub(super) const ERASURES: &str = "frameway:erasures";
+    fn with(&self, name: &str) -> String {
+        format!("{}:{name}", self.namespace)
+    }
+
+    fn tagged(&self, tag: impl fmt::Display, name: &str) -> String {
+        let namespace = &self.namespace;
+        if namespace.is_default() {
+            format!("{namespace}:{{{tag}}}:{name}")
+        } else {
+            format!("{namespace}:{{{namespace}-{tag}}}:{name}")
+        }
+    }
+
+    /// Returns the key of a string: the layout of the store, which is version, hash and number of
+    /// partitions.
+    pub(super) fn layout(&self) -> String {
+        self.with("layout")
+    }
+
+    /// Returns the key of a string: the store's identity, which is a random number (8 bytes) and a
+    /// key (32 bytes).
+    pub(super) fn store(&self) -> String {
+        self.with("store")
+    }
+
+    /// Returns the key of a sorted set: the live workers by the time at which each expires.
+    pub(super) fn workers(&self) -> String {
+        self.with("workers")
+    }
+
+    /// Returns the key of a sorted set: the servers that accept frames by the time until which each
+    /// may, milliseconds.
+    pub(super) fn servers(&self) -> String {
+        self.with("servers")
+    }
+
+    /// Returns the key of a sorted set beside that of the workers or the servers, in the same slot:
+    /// those of them whose version knows erased frames, with the same scores.
+    pub(super) fn erasers(&self, present: &str) -> String {
+        self.with(&format!("{{{present}}}:erasers"))
+    }
+
+    /// Returns the key of a sorted set, all scores 0: the ids of all consumer groups.
+    pub(super) fn groups(&self) -> String {
+        self.with("groups")
+    }
+
+    /// Returns the key of a string: the key that ack ids are authenticated with, 32 random bytes.
+    pub(super) fn ack_key(&self) -> String {
+        self.with("ack-key")
+    }
+
+    /// Returns the key of a number: the complete erasures.
+    pub(super) fn erasures(&self) -> String {
+        self.with("erasures")
+    }
+
+    /// Returns a key that nothing reads or writes: the right to use the keys is tried on it.
+    pub(super) fn unused(&self) -> String {
+        self.with("doctor")
+    }
+
+    /// Returns the keys of a partition.
+    pub(super) fn keys(&self, partition: PartitionId) -> Keys<'_> {
+        Keys { names: self, partition }
+    }
+
+    /// Returns the keys of a consumer group.
+    pub(super) fn group<'a>(&'a self, id: &'a GroupId) -> GroupKeys<'a> {
+        GroupKeys { names: self, id }
+    }
+}
 
 /// The keys of one consumer group, in a slot of their own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct GroupKeys<'a>(pub(super) &'a GroupId);
+pub(super) struct GroupKeys<'a> {
+    names: &'a Names,
+    id: &'a GroupId,
+}
 
 impl GroupKeys<'_> {
     fn with(self, name: &str) -> String {
-        format!("frameway:{{group-{}}}:{name}", self.0)
+        self.names.tagged(format_args!("group-{}", self.id), name)
     }
 
     /// Returns the key of a hash: settings and counters.
@@ -108,11 +179,19 @@ impl GroupKeys<'_> {
 
 /// The keys of one partition.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keys(pub(super) PartitionId);
+pub(super) struct Keys<'a> {
+    names: &'a Names,
+    partition: PartitionId,
+}
 
-impl Keys {
+impl Keys<'_> {
     fn with(self, name: &str) -> String {
-        format!("frameway:{{{}}}:{name}", self.0)
+        self.names.tagged(self.partition, name)
+    }
+
+    /// Returns the partition.
+    pub(super) fn partition(self) -> PartitionId {
+        self.partition
     }
 
     /// Returns the key of a Redis stream: accepted frames that no worker has finished.
@@ -234,5 +313,33 @@ impl Keys {
     /// Returns the key of a string: a picture's bytes.
     pub(super) fn payload(self, key: PayloadKey) -> String {
         self.with(&format!("pay:{key}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Partitions;
+
+    #[test]
+    fn stores_without_a_namespace_keep_their_keys() {
+        let names = Names::default();
+        let group: GroupId = "g".parse().unwrap();
+        let partition = Partitions::new(8).unwrap().all().last().unwrap();
+        assert_eq!(names.layout(), "frameway:layout");
+        assert_eq!(names.erasers(&names.workers()), "frameway:{frameway:workers}:erasers");
+        assert_eq!(names.group(&group).about(), "frameway:{group-g}:about");
+        assert_eq!(names.keys(partition).work(), "frameway:{p07}:in");
+    }
+
+    #[test]
+    fn the_tags_of_another_namespace_contain_it() {
+        let names = Names::new("site-2".parse().unwrap());
+        let group: GroupId = "g".parse().unwrap();
+        let partition = Partitions::new(8).unwrap().all().last().unwrap();
+        assert_eq!(names.layout(), "site-2:layout");
+        assert_eq!(names.erasers(&names.servers()), "site-2:{site-2:servers}:erasers");
+        assert_eq!(names.group(&group).about(), "site-2:{site-2-group-g}:about");
+        assert_eq!(names.keys(partition).work(), "site-2:{site-2-p07}:in");
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::keys::{Keys, WORKERS, erasers};
 use super::scripts::Call;
 use super::{RedisQueue, entry, reply};
 use crate::domain::PartitionId;
@@ -18,7 +17,10 @@ pub(super) fn fence(lease: &Lease) -> String {
 impl RedisQueue {
     pub(super) async fn announce(&self, worker_id: &str, ttl: Duration) -> Result<usize> {
         let mut call = Call::default();
-        call.key(WORKERS.to_owned()).key(erasers(WORKERS)).arg(worker_id).number(ttl.as_millis() as u64);
+        call.key(self.names.workers())
+            .key(self.names.erasers(&self.names.workers()))
+            .arg(worker_id)
+            .number(ttl.as_millis() as u64);
         let live = reply::number(self.scripts.announce.run(&self.control, &call).await?)?;
         Ok(usize::try_from(live).unwrap_or(usize::MAX))
     }
@@ -37,7 +39,7 @@ impl RedisQueue {
         worker_id: &str,
         term: Duration,
     ) -> Result<Option<Lease>> {
-        let keys = Keys(partition);
+        let keys = self.names.keys(partition);
         let nonce: u64 = rand::random();
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.holder()).key(keys.fence()).key(keys.report());
@@ -50,7 +52,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn renew(&self, lease: &Lease, term: Duration, report: &WorkerReport) -> Result<()> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.report());
         call.arg(fence(lease)).number(term.as_millis().max(1) as u64).arg(entry::encode_report(report));
@@ -65,7 +67,7 @@ impl RedisQueue {
     }
 
     async fn end_lease(&self, partition: PartitionId, fence: &str, worker_id: &str) -> Result<()> {
-        let keys = Keys(partition);
+        let keys = self.names.keys(partition);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.holder()).key(keys.report());
         call.arg(fence).arg(worker_id);

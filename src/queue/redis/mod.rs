@@ -26,6 +26,7 @@ mod isolation;
 mod keys;
 mod lease;
 mod memory_usage;
+mod namespace;
 mod output;
 mod peer;
 mod presence;
@@ -51,8 +52,9 @@ use bytes::Bytes;
 
 use self::conn::{BlockingPool, Link};
 use self::gate::Gate;
-use self::keys::Keys;
+use self::keys::{Keys, Names};
 use self::memory_usage::MemoryUsage;
+pub use self::namespace::Namespace;
 pub use self::peer::RedisSecurity;
 use self::scripts::Scripts;
 use self::target::Target;
@@ -82,6 +84,8 @@ pub struct RedisConfig {
     pub url: RedisUrl,
     /// The user that logs in, and the files of TLS.
     pub security: RedisSecurity,
+    /// The namespace of the store.
+    pub namespace: Namespace,
     /// The partitions of a new store; an existing store must have as many.
     pub partitions: Partitions,
     /// The limits of a partition.
@@ -104,6 +108,7 @@ impl Default for RedisConfig {
         Self {
             url: RedisUrl::from("redis://127.0.0.1:6379"),
             security: RedisSecurity::default(),
+            namespace: Namespace::default(),
             partitions: Partitions::default(),
             budget: Budget::default(),
             max_streams: crate::domain::limits::MAX_STREAMS,
@@ -120,6 +125,7 @@ impl Default for RedisConfig {
 pub struct RedisQueue {
     config: RedisConfig,
     target: Arc<Target>,
+    names: Names,
     scripts: Scripts,
     /// The link for small commands.
     control: Link,
@@ -184,10 +190,11 @@ impl RedisQueue {
         self.witness.begin();
     }
 
-    fn with_gate(config: RedisConfig, gate: fn(Partitions, Arc<MemoryUsage>) -> Gate) -> Result<Self> {
+    fn with_gate(config: RedisConfig, gate: fn(Names, Partitions, Arc<MemoryUsage>) -> Gate) -> Result<Self> {
         let target = Arc::new(Target::new(&config.url, &config.security)?);
         let memory_usage = Arc::new(MemoryUsage::new(config.budget));
-        let gate = Arc::new(gate(config.partitions, Arc::clone(&memory_usage)));
+        let names = Names::new(config.namespace.clone());
+        let gate = Arc::new(gate(names.clone(), config.partitions, Arc::clone(&memory_usage)));
         let metrics = &config.metrics;
         let link =
             |name| Link::new(Arc::clone(&target), config.timeout, Arc::clone(&gate), metrics.operation(name));
@@ -201,6 +208,7 @@ impl RedisQueue {
             gate,
             memory_usage,
             witness: Witness::new(config.partitions),
+            names,
             target,
             config,
         })
@@ -215,8 +223,8 @@ impl RedisQueue {
         self.blocking.command(command, wait).await
     }
 
-    fn keys(&self, stream: &StreamId) -> Keys {
-        Keys(self.config.partitions.of(stream))
+    fn keys(&self, stream: &StreamId) -> Keys<'_> {
+        self.names.keys(self.config.partitions.of(stream))
     }
 
     fn writer(&self, partition: PartitionId) -> &Link {

@@ -71,7 +71,7 @@ impl RedisQueue {
         let keys = self.keys(stream);
         let mut call = Call::default();
         call.key(keys.stream(stream)).key(keys.output(stream)).number(from.get()).number(limit as u64);
-        let answer = self.scripts.page.run(self.reader(keys.0), &call).await?;
+        let answer = self.scripts.page.run(self.reader(keys.partition()), &call).await?;
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let fields = reply::Fields::read(next())?;
@@ -79,7 +79,12 @@ impl RedisQueue {
         let record = registry::record(stream, &fields, length, &self.config.defaults)?;
         let record = record.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
         Ok(OutputPage {
-            entries: output_entries(keys.0, stream, next(), &parse_ranges(fields.text("erased_ranges")?)?)?,
+            entries: output_entries(
+                keys.partition(),
+                stream,
+                next(),
+                &parse_ranges(fields.text("erased_ranges")?)?,
+            )?,
             counters: record.counters,
             removed: record.removed,
         })
@@ -93,7 +98,7 @@ impl RedisQueue {
     /// Reads entries of an output downwards from an id, newest first.
     pub(super) async fn entries_before(
         &self,
-        keys: Keys,
+        keys: Keys<'_>,
         stream: &StreamId,
         from: &str,
         limit: usize,
@@ -101,22 +106,22 @@ impl RedisQueue {
         let mut range = redis::pipe();
         range.cmd("XREVRANGE").arg(keys.output(stream)).arg(from).arg("-").arg("COUNT").arg(limit);
         range.cmd("HGET").arg(keys.stream(stream)).arg("erased_ranges");
-        let mut answers = self.all(self.reader(keys.0), &range).await?.into_iter();
+        let mut answers = self.all(self.reader(keys.partition()), &range).await?.into_iter();
         let entries = answers.next().unwrap_or(Value::Nil);
         let erased = reply::text(answers.next().unwrap_or(Value::Nil))?.unwrap_or_default();
-        output_entries(keys.0, stream, entries, &parse_ranges(&erased)?)
+        output_entries(keys.partition(), stream, entries, &parse_ranges(&erased)?)
     }
 
     pub(super) async fn newest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
         let keys = self.keys(stream);
         let mut call = Call::default();
         call.key(keys.stream(stream)).key(keys.output(stream));
-        let answer = self.scripts.latest_frame.run(self.reader(keys.0), &call).await?;
+        let answer = self.scripts.latest_frame.run(self.reader(keys.partition()), &call).await?;
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let (found, erased) = (next(), reply::text(next())?.unwrap_or_default());
         let erased = parse_ranges(&erased)?;
-        let Some(newest) = output_entries(keys.0, stream, found, &erased)?.pop() else {
+        let Some(newest) = output_entries(keys.partition(), stream, found, &erased)?.pop() else {
             return Ok(None);
         };
         // It may be erased: then an older one is looked for, below the erased range.
@@ -145,7 +150,7 @@ impl RedisQueue {
         }
         let mut get = redis::cmd("MGET");
         for payload in payloads {
-            get.arg(Keys(partition).payload(payload.key));
+            get.arg(self.names.keys(partition).payload(payload.key));
         }
         let values = self.reader(partition).command(&get).await?;
         reply::array(values)?.into_iter().map(reply::bytes).collect()
@@ -162,9 +167,9 @@ impl RedisQueue {
         let mut read = redis::cmd("XRANGE");
         read.arg(keys.output(stream)).arg("-").arg(format!("({keep_from}-0"));
         read.arg("COUNT").arg(MAX_TRIMMED);
-        let found = self.reader(keys.0).command(&read).await?;
+        let found = self.reader(keys.partition()).command(&read).await?;
         // Erased ones as they were: an older version may have published them with their pictures.
-        let entries = output_entries(keys.0, stream, found, &SequenceSet::default())?;
+        let entries = output_entries(keys.partition(), stream, found, &SequenceSet::default())?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(Trimmed::default());
         };
@@ -201,7 +206,7 @@ impl RedisQueue {
     pub(super) async fn ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
-            pipe.cmd("HGET").arg(Keys(partition).counts()).arg("feed");
+            pipe.cmd("HGET").arg(self.names.keys(partition).counts()).arg("feed");
         }
         let answers = self.all(&self.control, &pipe).await?;
         self.config
@@ -223,7 +228,7 @@ impl RedisQueue {
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(FEED_PAGE).arg("BLOCK").arg(wait.as_millis().max(1) as u64).arg("STREAMS");
         for (partition, _) in positions {
-            read.arg(Keys(*partition).feed());
+            read.arg(self.names.keys(*partition).feed());
         }
         for (_, FeedPosition(a, b)) in positions {
             read.arg(format!("{a}-{b}"));
@@ -232,7 +237,9 @@ impl RedisQueue {
         positions
             .iter()
             .filter_map(|&(partition, after)| {
-                found.remove(&Keys(partition).feed()).map(|entries| feed_page(partition, after, entries))
+                found
+                    .remove(&self.names.keys(partition).feed())
+                    .map(|entries| feed_page(partition, after, entries))
             })
             .inspect(|page| {
                 if let Ok(page) = page {

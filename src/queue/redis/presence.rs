@@ -5,11 +5,10 @@ use redis::{RedisResult, Value};
 use tokio::time::Instant;
 
 use super::conn::refused;
-use super::keys::{Keys, LAYOUT, SERVERS, STORE, erasers};
 use super::resp::Request;
 use super::scripts::Call;
 use super::witness::{HighWater, JOIN_WAIT, MAY_ACCEPT};
-use super::{RedisQueue, gate, reply};
+use super::{RedisQueue, reply};
 use crate::domain::{PartitionId, Sequence, StoreIdentity, StreamId};
 use crate::queue::{Result, ServerPresence};
 
@@ -18,7 +17,7 @@ impl RedisQueue {
     /// identities gets one.
     pub(super) async fn identify(&self) -> Result<StoreIdentity> {
         let mut pipe = redis::pipe();
-        for command in gate::identify() {
+        for command in self.gate.give_identity() {
             pipe.add_command(command);
         }
         let stored = self.all(&self.control, &pipe).await?.pop().unwrap_or(Value::Nil);
@@ -40,7 +39,9 @@ impl RedisQueue {
         let connected = self.control.connected().await?;
         let sent = Instant::now();
         let mut call = Call::default();
-        call.key(SERVERS.to_owned()).key(erasers(SERVERS)).arg(self.witness.server.as_str());
+        call.key(self.names.servers())
+            .key(self.names.erasers(&self.names.servers()))
+            .arg(self.witness.server.as_str());
         call.number(MAY_ACCEPT.as_millis() as u64);
         let answer = self.scripts.heartbeat.run_on(&connected, Request::default(), &call, None).await?;
         let mut answer = reply::array(single(answer)?)?.into_iter();
@@ -49,7 +50,7 @@ impl RedisQueue {
         let mut states = Request::default();
         for partition in self.config.partitions.all() {
             let mut get = redis::cmd("HMGET");
-            get.arg(Keys(partition).counts()).arg("epoch").arg("accepted").arg("feed");
+            get.arg(self.names.keys(partition).counts()).arg("epoch").arg("accepted").arg("feed");
             states.add(&get);
         }
         for (partition, state) in self.config.partitions.all().zip(connected.ask(states).await?) {
@@ -68,12 +69,12 @@ impl RedisQueue {
     /// unless the store was emptied.
     async fn jump_if_restored(&self, partition: PartitionId) -> Result<()> {
         let mut get = redis::cmd("EXISTS");
-        get.arg(LAYOUT);
+        get.arg(self.names.layout());
         if reply::number(self.control.command(&get).await?)? == 0 {
             return Ok(());
         }
         let mut call = Call::default();
-        call.key(Keys(partition).counts()).arg(self.witness.known(partition).argument());
+        call.key(self.names.keys(partition).counts()).arg(self.witness.known(partition).argument());
         let mut answer = reply::array(self.scripts.raise_epoch.run(&self.control, &call).await?)?.into_iter();
         self.witness.note(partition, known(&mut answer)?);
         if reply::number(answer.next().unwrap_or(Value::Nil))? > 0 {
@@ -102,7 +103,7 @@ impl ServerPresence for RedisQueue {
 
     async fn read_identity(&self) -> Result<StoreIdentity> {
         let mut get = redis::cmd("MGET");
-        get.arg(LAYOUT).arg(STORE);
+        get.arg(self.names.layout()).arg(self.names.store());
         let mut values = reply::array(self.control.command(&get).await?)?.into_iter();
         match (values.next(), values.next()) {
             // It was emptied and is not laid out yet: nothing can be read from it.
@@ -130,7 +131,10 @@ impl ServerPresence for RedisQueue {
     async fn leave(&self) -> Result<()> {
         self.witness.end();
         let mut call = Call::default();
-        call.key(SERVERS.to_owned()).key(erasers(SERVERS)).arg(self.witness.server.as_str()).number(0);
+        call.key(self.names.servers())
+            .key(self.names.erasers(&self.names.servers()))
+            .arg(self.witness.server.as_str())
+            .number(0);
         self.scripts.heartbeat.run(&self.control, &call).await.map(drop)
     }
 

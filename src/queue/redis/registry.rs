@@ -3,7 +3,6 @@
 
 use redis::Value;
 
-use super::keys::Keys;
 use super::scripts::Call;
 use super::{FEED_ENTRIES, RedisQueue, entry, reply};
 use crate::domain::{
@@ -191,7 +190,7 @@ impl RedisQueue {
     async fn registry_size(&self) -> Result<(u64, u64)> {
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
-            let keys = Keys(partition);
+            let keys = self.names.keys(partition);
             pipe.cmd("ZCARD").arg(keys.streams()).cmd("HGET").arg(keys.counts()).arg("settings_bytes");
         }
         let mut answers = self.all(&self.control, &pipe).await?.into_iter();
@@ -248,7 +247,7 @@ impl RedisQueue {
         let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
-            pipe.cmd("ZRANGE").arg(Keys(partition).streams()).arg(&from).arg("+").arg("BYLEX");
+            pipe.cmd("ZRANGE").arg(self.names.keys(partition).streams()).arg(&from).arg("+").arg("BYLEX");
             pipe.arg("LIMIT").arg(0).arg(limit);
         }
         let mut ids = Vec::new();
@@ -261,7 +260,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn records_of(&self, partition: PartitionId) -> Result<Vec<StreamRecord>> {
-        let keys = Keys(partition);
+        let keys = self.names.keys(partition);
         let mut pipe = redis::pipe();
         pipe.cmd("ZRANGE").arg(keys.streams()).arg(0).arg(-1).cmd("SMEMBERS").arg(keys.gone());
         let mut ids = Vec::new();

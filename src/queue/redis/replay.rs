@@ -8,8 +8,6 @@ use redis::Value;
 
 use super::dead_letters::redis_id;
 use super::group_reply::{GroupReply, corrupt, millis, word};
-use super::groups::group_call;
-use super::keys::{GroupKeys, Keys};
 use super::scripts::Call;
 use super::{RedisQueue, reply};
 use crate::domain::{
@@ -109,7 +107,7 @@ impl RedisQueue {
         if let Err(refused) = self.give_to_group(id, group, frame, kept, None).await? {
             return Ok(refused);
         }
-        let keys = Keys(id.partition);
+        let keys = self.names.keys(id.partition);
         let mut call = Call::default();
         call.key(keys.dead()).key(keys.dead_replays()).arg(redis_id(id));
         self.scripts.dead_mark.run(&self.control, &call).await?;
@@ -127,8 +125,8 @@ impl RedisQueue {
         kept: bool,
         dry: Option<u64>,
     ) -> Result<std::result::Result<bool, ReplayResult>> {
-        let mut call = group_call(group);
-        call.key(GroupKeys(group).replayed(id));
+        let mut call = self.group_call(group);
+        call.key(self.names.group(group).replayed(id));
         call.arg(frame.stream_id.as_str()).arg(format!("{:016}", frame.sequence.get()));
         call.number(frame.picture.map_or(0, |picture| picture.payload.size_bytes));
         call.arg(id.to_string()).flag(kept).number(millis(REPLAY_TOKEN));
@@ -204,7 +202,7 @@ impl RedisQueue {
     ) -> Result<Vec<bool>> {
         let mut pipe = redis::pipe();
         for payload in payloads {
-            pipe.cmd("EXISTS").arg(Keys(partition).payload(payload.key));
+            pipe.cmd("EXISTS").arg(self.names.keys(partition).payload(payload.key));
         }
         let answers = self.all(&self.control, &pipe).await?;
         answers.into_iter().map(|answer| Ok(reply::number(answer)? == 1)).collect()

@@ -15,14 +15,14 @@ impl Seek for RedisQueue {
         let keys = self.keys(stream);
         let mut call = Call::default();
         call.key(keys.output(stream)).key(keys.stream(stream)).arg(time.as_micros().to_string());
-        let answer = self.scripts.first_at.run(self.reader(keys.0), &call).await?;
+        let answer = self.scripts.first_at.run(self.reader(keys.partition()), &call).await?;
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let time =
             |value| reply::number(value).map(|micros| Some(micros).filter(|&at| at > 0).map(reply::moment));
         let (entry, trimmed_until, oldest) = (next(), time(next())?, time(next())?);
         let erased = parse_ranges(&reply::text(next())?.unwrap_or_default())?;
-        let entry = output_entries(keys.0, stream, entry, &erased)?.into_iter().next();
+        let entry = output_entries(keys.partition(), stream, entry, &erased)?.into_iter().next();
         Ok(FoundAt { entry, trimmed_until, oldest })
     }
 

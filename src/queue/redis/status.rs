@@ -2,7 +2,6 @@
 
 use super::conn::Link;
 use super::instance::Instance;
-use super::keys::{Keys, LAYOUT};
 use super::reply::Info;
 use super::{RedisQueue, entry, gate, reply};
 use crate::domain::{PartitionId, Timestamp};
@@ -61,7 +60,7 @@ impl RedisQueue {
     /// microseconds, which are above all sequences that can have been issued.
     pub(super) async fn mend_layout(&self) -> Result<()> {
         let mut get = redis::cmd("GET");
-        get.arg(LAYOUT);
+        get.arg(self.names.layout());
         if reply::text(self.control.command(&get).await?)?.is_some() {
             return Ok(());
         }
@@ -70,7 +69,7 @@ impl RedisQueue {
         tracing::error!("the store is empty; its streams must be registered again");
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
-            pipe.cmd("HSETNX").arg(Keys(partition).counts()).arg("base").arg(base);
+            pipe.cmd("HSETNX").arg(self.names.keys(partition).counts()).arg("base").arg(base);
         }
         self.all(&self.control, &pipe).await?;
         self.check_layout().await
@@ -84,7 +83,7 @@ impl RedisQueue {
     /// Implements [`RedisQueue::check`].
     pub(super) async fn describe(&self) -> Result<String> {
         let mut get = redis::cmd("GET");
-        get.arg(LAYOUT);
+        get.arg(self.names.layout());
         let stored = reply::text(self.control.command(&get).await?)?;
         self.gate.check_layout(stored.as_deref())?;
         let mut info = redis::cmd("INFO");
@@ -164,7 +163,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn stats(&self, partition: PartitionId) -> Result<PartitionStats> {
-        let keys = Keys(partition);
+        let keys = self.names.keys(partition);
         let mut pipe = redis::pipe();
         pipe.cmd("HGETALL").arg(keys.counts());
         pipe.cmd("XRANGE").arg(keys.work()).arg("-").arg("+").arg("COUNT").arg(1);

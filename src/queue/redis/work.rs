@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::keys::Keys;
 use super::lease::fence;
 use super::resp::Request;
 use super::scripts::Call;
@@ -38,7 +37,7 @@ impl RedisQueue {
     }
 
     async fn run_take(&self, lease: &Lease, wanted: &Wanted<'_>) -> Result<Vec<WorkItem>> {
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.work()).key(keys.counts()).key(keys.purge());
         call.arg(fence(lease));
@@ -69,7 +68,11 @@ impl RedisQueue {
         max_frames: usize,
     ) -> Result<Vec<(WorkPosition, StreamId)>> {
         let mut read = redis::cmd("XRANGE");
-        read.arg(Keys(partition).work()).arg(range_after(after)).arg("+").arg("COUNT").arg(max_frames);
+        read.arg(self.names.keys(partition).work())
+            .arg(range_after(after))
+            .arg("+")
+            .arg("COUNT")
+            .arg(max_frames);
         let waiting = reply::entries(self.control.command(&read).await?)?;
         waiting.into_iter().map(|((a, b), fields)| Ok((WorkPosition(a, b), stream_of(&fields)?))).collect()
     }
@@ -85,14 +88,14 @@ impl RedisQueue {
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(WAKE_ENTRIES).arg("BLOCK").arg(wait.as_millis().max(1) as u64).arg("STREAMS");
         for (partition, _) in positions {
-            read.arg(Keys(*partition).work());
+            read.arg(self.names.keys(*partition).work());
         }
         for (_, WorkPosition(a, b)) in positions {
             read.arg(format!("{a}-{b}"));
         }
         let found = reply::streams(self.block(&read, wait).await?)?;
         let newest = |partition: &PartitionId| {
-            let key = Keys(*partition).work();
+            let key = self.names.keys(*partition).work();
             let (_, entries) = found.iter().find(|(name, _)| *name == key)?;
             entries.last().map(|((a, b), _)| (*partition, WorkPosition(*a, *b)))
         };
@@ -131,7 +134,7 @@ impl RedisQueue {
         if frames.is_empty() {
             return Ok((Vec::new(), None));
         }
-        let keys = Keys(lease.partition);
+        let keys = self.names.keys(lease.partition);
         let mut request = Request::default();
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts()).key(keys.dead());

@@ -14,7 +14,7 @@ const FRAGMENTATION_FROM: u64 = 256 << 20;
 /// cut off.
 const MIN_OUTPUT_BUFFER: u64 = 64 << 20;
 
-pub(super) fn judge(facts: &Facts, wanted: Wanted) -> Vec<Finding> {
+pub(super) fn judge(facts: &Facts, wanted: &Wanted) -> Vec<Finding> {
     let mut findings = vec![eviction(&facts.memory), limit(&facts.memory, wanted)];
     findings.extend(machine(facts, wanted));
     findings.push(used(&facts.memory, wanted));
@@ -47,7 +47,7 @@ fn eviction(memory: &Memory) -> Finding {
 }
 
 /// Judges `maxmemory` against the budget.
-fn limit(memory: &Memory, wanted: Wanted) -> Finding {
+fn limit(memory: &Memory, wanted: &Wanted) -> Finding {
     let needed = wanted.max_memory;
     match memory.max {
         0 => Finding::note(
@@ -80,7 +80,7 @@ fn limit(memory: &Memory, wanted: Wanted) -> Finding {
 
 /// Judges the memory of the machine of Redis: while the append-only file or a snapshot is
 /// rewritten, pages that change exist twice.
-fn machine(facts: &Facts, wanted: Wanted) -> Option<Finding> {
+fn machine(facts: &Facts, wanted: &Wanted) -> Option<Finding> {
     let memory = &facts.memory;
     if memory.machine == 0 {
         return None;
@@ -99,7 +99,7 @@ fn machine(facts: &Facts, wanted: Wanted) -> Option<Finding> {
     Some(Finding::warning("machine", format!("{found}: the system may kill Redis"), change).page(MEMORY))
 }
 
-fn used(memory: &Memory, wanted: Wanted) -> Finding {
+fn used(memory: &Memory, wanted: &Wanted) -> Finding {
     let max = if memory.max == 0 { wanted.max_memory } else { memory.max.min(wanted.max_memory) };
     let percent = memory.used * 100 / max.max(1);
     let found = format!("{} of {} ({percent} %)", bytes(memory.used), bytes(max));
@@ -158,7 +158,7 @@ fn buffers(facts: &Facts) -> Option<Finding> {
     )
 }
 
-fn largest_value(facts: &Facts, wanted: Wanted) -> Option<Finding> {
+fn largest_value(facts: &Facts, wanted: &Wanted) -> Option<Finding> {
     let max: u64 = facts.settings.get("proto-max-bulk-len")?.parse().ok()?;
     (max < wanted.max_picture).then(|| {
         let found = format!(

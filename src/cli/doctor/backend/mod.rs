@@ -10,6 +10,7 @@ use super::finding::Finding;
 use crate::config::{Config, RedisSettings};
 use crate::console::output::span;
 use crate::domain::Partitions;
+use crate::queue::redis::Namespace;
 use crate::queue::redis::facts::{Clock, Facts, Store, facts, survey};
 use crate::queue::{Budget, Error, Split};
 
@@ -32,7 +33,7 @@ const WAIT: &str = "wait";
 const READ_SETTINGS: &str = "config|get";
 
 /// The settings of the server that the judgement depends on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Wanted {
     /// `--memory-budget`, in bytes.
     budget: u64,
@@ -44,6 +45,7 @@ pub(super) struct Wanted {
     /// Sentinels may promote a replica at any time.
     has_sentinels: bool,
     partitions: Partitions,
+    namespace: Namespace,
 }
 
 impl Wanted {
@@ -62,6 +64,7 @@ impl Wanted {
             wait_replicas: redis.wait_replicas,
             has_sentinels: redis.url.is_sentinel(),
             partitions: config.queue.partitions,
+            namespace: redis.namespace.clone(),
         }
     }
 }
@@ -71,7 +74,7 @@ impl Wanted {
 pub(super) async fn examine(config: &Config, redis: &RedisSettings) -> (Vec<Finding>, bool) {
     let (surveyed, asked) = tokio::join!(
         survey(&redis.url, &redis.security),
-        facts(&redis.url, &redis.security, config.queue.partitions)
+        facts(&redis.url, &redis.security, &redis.namespace, config.queue.partitions)
     );
     // Settings that are wrong are also the reason why the primary cannot be asked.
     let surveyed = surveyed.ok().flatten();
@@ -79,7 +82,7 @@ pub(super) async fn examine(config: &Config, redis: &RedisSettings) -> (Vec<Find
     match asked {
         Ok(facts) => {
             let disables = facts.settings.get("disable-thp").is_some_and(|value| value == "yes");
-            findings.extend(judge(&facts, Wanted::new(config, redis)));
+            findings.extend(judge(&facts, &Wanted::new(config, redis)));
             (findings, disables)
         }
         Err(error) => {
@@ -101,7 +104,7 @@ fn unreachable(error: &Error) -> Finding {
 }
 
 /// Judges the facts.
-fn judge(facts: &Facts, wanted: Wanted) -> Vec<Finding> {
+fn judge(facts: &Facts, wanted: &Wanted) -> Vec<Finding> {
     let mut findings = vec![version(facts)];
     if facts.is_loading {
         findings.push(
@@ -148,7 +151,7 @@ fn cluster(facts: &Facts) -> Option<Finding> {
     Some(Finding::error("cluster", found, "use a Redis with cluster-enabled no").page("docs/redis.md"))
 }
 
-fn store(facts: &Facts, wanted: Wanted) -> Option<Finding> {
+fn store(facts: &Facts, wanted: &Wanted) -> Option<Finding> {
     match &facts.store {
         // The rights, or the cluster, say why.
         Store::Unknown => None,
@@ -171,7 +174,7 @@ fn store(facts: &Facts, wanted: Wanted) -> Option<Finding> {
     }
 }
 
-fn rights(facts: &Facts, wanted: Wanted) -> Finding {
+fn rights(facts: &Facts, wanted: &Wanted) -> Finding {
     let Some(denied) = &facts.denied else {
         return Finding::warning(
             "permissions",
@@ -191,7 +194,7 @@ fn rights(facts: &Facts, wanted: Wanted) -> Finding {
         return Finding::error(
             "permissions",
             found,
-            format!("ACL SETUSER <user> ~frameway:* {}", list(&needed)),
+            format!("ACL SETUSER <user> ~{} {}", wanted.namespace.pattern(), list(&needed)),
         )
         .page(USER);
     }

@@ -13,7 +13,7 @@ const LAG_SECONDS: u64 = 10;
 /// seconds of pictures.
 const MIN_BACKLOG: u64 = 64 << 20;
 
-pub(super) fn judge(facts: &Facts, wanted: Wanted) -> Vec<Finding> {
+pub(super) fn judge(facts: &Facts, wanted: &Wanted) -> Vec<Finding> {
     if facts.replication.is_replica {
         return vec![is_replica(&facts.replication)];
     }
@@ -96,7 +96,7 @@ fn is_usable(replica: &&Replica) -> bool {
     replica.state == "online" && replica.lag_seconds <= LAG_SECONDS
 }
 
-fn replicas(replication: &Replication, wanted: Wanted) -> Finding {
+fn replicas(replication: &Replication, wanted: &Wanted) -> Finding {
     let wait = wanted.wait_replicas;
     let usable = replication.replicas.iter().filter(is_usable).count();
     let all = replication.replicas.len();

@@ -48,6 +48,7 @@ fn wanted() -> Wanted {
         wait_replicas: 0,
         has_sentinels: false,
         partitions: Partitions::default(),
+        namespace: Namespace::default(),
     }
 }
 
@@ -66,7 +67,7 @@ fn set(facts: &mut Facts, name: &str, value: &str) {
 
 #[test]
 fn a_good_redis_has_nothing_to_change() {
-    let findings = judge(&good(), wanted());
+    let findings = judge(&good(), &wanted());
     assert!(findings.iter().all(|one| one.level == Level::Ok && one.change.is_none()), "{findings:#?}");
 }
 
@@ -76,7 +77,7 @@ fn assert_finds(table: &[(Change, &str, Level, &str)], wanted: Wanted) {
     for (change, subject, level, says) in table {
         let mut facts = good();
         change(&mut facts);
-        let findings = judge(&facts, wanted);
+        let findings = judge(&facts, &wanted);
         let finding = find(&findings, subject);
         assert_eq!(finding.level, *level, "{finding:?}");
         assert!(format!("{finding:?}").contains(says), "{says:?} in {finding:?}");
@@ -128,6 +129,11 @@ fn the_permissions_are_judged_by_what_the_settings_need() {
             ),
         ],
         wanted(),
+    );
+    let elsewhere = Wanted { namespace: "site-2".parse().expect("a namespace"), ..wanted() };
+    assert_finds(
+        &[(|f| f.denied = Some(vec!["time"]), "permissions", Level::Error, "~site-2:* +time")],
+        elsewhere,
     );
     let waits = Wanted { wait_replicas: 1, ..wanted() };
     assert_finds(&[(|f| f.denied = Some(vec!["wait"]), "permissions", Level::Error, "+wait")], waits);
@@ -182,15 +188,15 @@ fn the_memory_is_judged_against_the_budget() {
     );
     let mut facts = good();
     facts.memory.max = 64 * MIB;
-    let findings = judge(&facts, wanted());
+    let findings = judge(&facts, &wanted());
     let change = find(&findings, "maxmemory").change.as_deref();
     assert_eq!(change, Some("CONFIG SET maxmemory 2862612480"), "a server refuses so low a budget");
     let mut facts = good();
     facts.memory.machine = 4096 * MIB;
     facts.persistence.has_aof = false;
-    assert_eq!(find(&judge(&facts, wanted()), "machine").level, Level::Ok, "nothing is rewritten");
+    assert_eq!(find(&judge(&facts, &wanted()), "machine").level, Level::Ok, "nothing is rewritten");
     set(&mut facts, "save", "3600 1");
-    assert_eq!(find(&judge(&facts, wanted()), "machine").level, Level::Warning, "a snapshot is");
+    assert_eq!(find(&judge(&facts, &wanted()), "machine").level, Level::Warning, "a snapshot is");
 }
 
 #[test]
@@ -221,6 +227,11 @@ fn what_a_failure_loses_is_found() {
             (|f| f.replication.replicas = vec![replica("online", 0)], "backlog", Level::Note, "67108864"),
         ],
         wanted(),
+    );
+    let elsewhere = Wanted { namespace: "site-2".parse().expect("a namespace"), ..wanted() };
+    assert_finds(
+        &[(|f| f.denied = Some(vec!["time"]), "permissions", Level::Error, "~site-2:* +time")],
+        elsewhere,
     );
     let waits = Wanted { wait_replicas: 1, ..wanted() };
     assert_finds(
@@ -265,7 +276,7 @@ fn a_slow_busy_or_wrong_redis_is_found() {
     );
     let mut facts = good();
     (facts.clock, facts.round_trips) = (None, Vec::new());
-    let findings = judge(&facts, wanted());
+    let findings = judge(&facts, &wanted());
     assert!(!findings.iter().any(|one| ["clock", "latency"].contains(&one.subject)), "{findings:?}");
 }
 

@@ -9,12 +9,12 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::conn::refused;
 use super::gate;
-use super::keys::LAYOUT;
+use super::keys::Names;
 use super::reply::{self, Info};
 use super::resp::{Request, RespConnection, explained};
 pub(crate) use super::sentinel::{KnownReplica, Opinion, Survey};
 use super::target::Target;
-use super::{RedisSecurity, RedisUrl};
+use super::{Namespace, RedisSecurity, RedisUrl};
 use crate::domain::Partitions;
 use crate::queue::{Error, Result};
 
@@ -136,7 +136,12 @@ pub(crate) struct Clock {
 /// # Errors
 /// [`Error::Unsuitable`]: the URL is not valid, or a file of `security` cannot be used.
 /// [`Error::Unreachable`], [`Error::NoAnswer`] or [`Error::Refused`]: it cannot be asked.
-pub(crate) async fn facts(url: &RedisUrl, security: &RedisSecurity, partitions: Partitions) -> Result<Facts> {
+pub(crate) async fn facts(
+    url: &RedisUrl,
+    security: &RedisSecurity,
+    namespace: &Namespace,
+    partitions: Partitions,
+) -> Result<Facts> {
     let target = Target::new(url, security)?;
     let connection =
         target.connect(CONNECT_TIMEOUT, ANSWER_TIMEOUT).await.map_err(|error| target.unreachable(&error))?;
@@ -145,9 +150,11 @@ pub(crate) async fn facts(url: &RedisUrl, security: &RedisSecurity, partitions: 
     let info = reply::text(info)?.unwrap_or_default();
     let mut facts = of_info(&Info::parse(&info));
 
-    let questions = [words(&["GET", LAYOUT]), words(&["CLUSTER", "INFO"]), rights::question()]
-        .into_iter()
-        .chain(SETTINGS.iter().map(|name| words(&["CONFIG", "GET", name])));
+    let names = Names::new(namespace.clone());
+    let questions =
+        [words(&["GET", &names.layout()]), words(&["CLUSTER", "INFO"]), rights::question(&names.unused())]
+            .into_iter()
+            .chain(SETTINGS.iter().map(|name| words(&["CONFIG", "GET", name])));
     let questions: Vec<Cmd> = questions.collect();
     let mut answers = ask(&connection, &questions).await?.into_iter();
     // Not all of this is permitted everywhere: what is refused stays unknown.

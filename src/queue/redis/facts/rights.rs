@@ -6,8 +6,6 @@ use crate::queue::Result;
 use crate::queue::redis::reply;
 
 const SCRIPT: &str = include_str!("../lua/denied.lua");
-/// A key that Frameway's user may use. Nothing reads or writes it.
-const KEY: &str = "frameway:doctor";
 
 /// The commands, as the permissions in `docs/redis.md` name them, and arguments that Redis can
 /// parse. `K` stands for a key.
@@ -69,13 +67,14 @@ const COMMANDS: &[(&str, &str)] = &[
     ("zscore", "K m"),
 ];
 
-/// Returns the command that asks which commands the user may not run; [`denied`] reads its answer.
-pub(super) fn question() -> Cmd {
+/// Returns the command that asks which commands the user may not run on `key`; [`denied`] reads its
+/// answer.
+pub(super) fn question(key: &str) -> Cmd {
     let mut eval = redis::cmd("EVAL");
     eval.arg(SCRIPT).arg(0);
     for (name, arguments) in COMMANDS {
         let words = name.split('|').chain(arguments.split_whitespace());
-        let words: Vec<&str> = words.map(|word| if word == "K" { KEY } else { word }).collect();
+        let words: Vec<&str> = words.map(|word| if word == "K" { key } else { word }).collect();
         eval.arg(words.join(" "));
     }
     eval

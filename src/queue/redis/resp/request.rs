@@ -42,7 +42,7 @@ impl Request {
 
     /// Adds the write of an upload, unless an earlier call sent its bytes. A key that is taken
     /// keeps its bytes: a write that arrives late changes nothing.
-    pub(in crate::queue::redis) fn upload(&mut self, keys: Keys, upload: &Upload) {
+    pub(in crate::queue::redis) fn upload(&mut self, keys: Keys<'_>, upload: &Upload) {
         let ttl_ms = u64::try_from(UPLOAD_TTL.as_millis()).unwrap_or(u64::MAX);
         if let Some(bytes) = &upload.bytes {
             self.set_new(&keys.payload(upload.payload.key), bytes, ttl_ms);
