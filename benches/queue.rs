@@ -72,6 +72,7 @@ fn queues(c: &mut Criterion) {
     let config = RedisConfig {
         url: server.url().into(),
         security: RedisSecurity::default(),
+        namespace: Default::default(),
         partitions,
         budget,
         max_streams: 10,
