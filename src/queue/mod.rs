@@ -95,6 +95,12 @@ pub trait Queue:
     /// used.
     fn memory(&self) -> Memory;
 
+    /// Returns how full the store would be if all partitions used as much as those that lie beside
+    /// this one: a store may consist of several servers, each with its own memory.
+    fn memory_of(&self, _partition: PartitionId) -> Memory {
+        self.memory()
+    }
+
     /// Asks the backend for its state. Fails while the backend cannot be reached.
     async fn status(&self) -> Result<BackendStatus>;
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::Shared;
 use crate::domain::{OutputEntry, RetentionPolicy, Sequence, StreamId, StreamRecord, Timestamp};
-use crate::queue::{Error, Finished, Lease, MAX_TRIMMED, Result, Trimmed};
+use crate::queue::{Error, Finished, Lease, MAX_TRIMMED, Memory, Result, Trimmed};
 
 /// The number of passes after which all of the partition's streams are read again, to find changed
 /// policies and unregistered streams. In between, the known sizes stay right, because only the lease
@@ -112,7 +112,7 @@ impl Retention {
         // Dead letters are trimmed a little below the budget, so that groups, which give frames up
         // without a lease, find room.
         let budget = self.shared.config.budget;
-        let memory_is_short = self.shared.queue.memory().excess_bytes() > 0;
+        let memory_is_short = self.memory().excess_bytes() > 0;
         let dead = if memory_is_short { budget.short_dead_bytes() } else { budget.dead_bytes };
         for _ in 0..CLEAN_UPS_PER_PASS {
             if !self.shared.queue.clean_up(&self.lease).await? {
@@ -162,10 +162,14 @@ impl Retention {
         self.outputs.iter().filter(|(_, output)| which(output)).map(|(id, _)| id.clone()).collect()
     }
 
+    fn memory(&self) -> Memory {
+        self.shared.queue.memory_of(self.lease.partition)
+    }
+
     /// Returns how many of `total` bytes the outputs of the partition may keep.
     fn budget(&self, total: u64) -> u64 {
         let maximum = self.shared.config.budget.output_bytes;
-        let memory = self.shared.queue.memory();
+        let memory = self.memory();
         // All partitions free the same part of their bytes, down to an even share of the memory that
         // is reserved for outputs.
         let part =

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use redis::{Cmd, RedisResult, Value};
 
-use super::conn::refused;
+use super::conn::{Connected, refused};
 use super::dead_letters::redis_id;
 use super::memory_usage::MemoryUsage;
 use super::resp::Request;
 use super::scripts::Call;
 use super::witness::HighWater;
-use super::{RedisQueue, entry, reply};
+use super::{RedisQueue, Servers, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
 use crate::domain::{DeadLetterId, FrameHeader, PartitionId, PublisherId, QueuePolicy, Sequence, StreamId};
 use crate::queue::{
@@ -94,22 +94,60 @@ impl RedisQueue {
         replays: &[DeadLetterId],
     ) -> Result<Entered> {
         let keys = self.names.keys(partition);
-        let budget = &self.config.budget;
-        let connected = self.writer(partition).connected().await?;
-        if self.witness.is_due(connected.instance.run_id()) {
-            self.heartbeat().await?;
+        let writer = self.writer(partition);
+        // The script compares the process that runs it with the stored one.
+        let mut route = writer.route(&keys.counts()).waiting_for_moves();
+        loop {
+            let connected = route.connected().await?;
+            if self.witness.is_due(connected.instance.run_id()) {
+                self.heartbeat().await?;
+            }
+            let known = self.witness.known(partition);
+            let looks = connected.node().memory.is_due();
+            let entering = self.entering(&connected, partition, frames, dry, replays, looks);
+            let wait = self.wait_command().filter(|_| !dry);
+            let Entering { request, call } = entering;
+            let answered = self.scripts.accept.run_on(&connected, request, &call, wait.as_ref()).await;
+            writer.note(&answered);
+            let mut answers = answered?;
+            let reached = wait.and_then(|_| answers.pop());
+            let entered = answers.pop().unwrap_or(Ok(Value::Nil));
+            if looks && !answers.is_empty() {
+                connected.node().memory.answered(answers.remove(0));
+            }
+            // The pictures may have been stored: their names are new, and storing them again changes
+            // nothing.
+            if route.goes_on(&entered).await? {
+                continue;
+            }
+            let sent = Sent { partition, known, frames, dry };
+            return self.entered(&sent, entered.map_err(refused)?, answers, reached);
         }
-        let known = self.witness.known(partition);
+    }
+
+    /// Returns the pictures of some frames, and the call that enters them.
+    fn entering(
+        &self,
+        connected: &Connected,
+        partition: PartitionId,
+        frames: &[&NewFrame],
+        dry: bool,
+        replays: &[DeadLetterId],
+        looks: bool,
+    ) -> Entering {
+        let keys = self.names.keys(partition);
+        let budget = &self.config.budget;
         let mut request = Request::default();
-        let looks = self.memory_usage.is_due();
         if looks {
             request.add(&MemoryUsage::question());
         }
         let mut call = Call::default();
+        self.wake(&mut call, keys.work());
         call.key(keys.work()).key(keys.counts());
-        call.number(self.memory_usage.work_bytes()).number(budget.work_frames);
+        call.number(connected.node().memory.work_bytes()).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
-        call.arg(connected.instance.argument()).arg(self.witness.confirmed()).arg(known.argument());
+        call.arg(connected.instance.argument()).arg(self.confirmed(partition));
+        call.arg(self.witness.known(partition).argument());
         call.number(self.witness.may_accept_until()).number(budget.publishers());
         let defaults = &self.config.defaults.queue;
         call.number(defaults.max_frames).number(defaults.max_bytes).flag(defaults.drop_oldest);
@@ -139,13 +177,27 @@ impl RedisQueue {
                 .arg(if dry { Vec::new() } else { entry::encode_header(header) })
                 .arg(self.witness.highest_issued(partition, stream_id));
         }
-        let wait = self.wait_command().filter(|_| !dry);
-        let mut answers = self.scripts.accept.run_on(&connected, request, &call, wait.as_ref()).await?;
-        let reached = wait.and_then(|_| answers.pop());
-        let entered = answers.pop().transpose().map_err(refused)?.unwrap_or(Value::Nil);
-        if looks && !answers.is_empty() {
-            self.memory_usage.answered(answers.remove(0));
+        Entering { request, call }
+    }
+
+    /// Returns the earlier processes that are known to have lost no accepted frame of a partition:
+    /// those that this server confirms, and those that gave the partition away.
+    fn confirmed(&self, partition: PartitionId) -> String {
+        match &self.servers {
+            Servers::One(_) => self.witness.confirmed(),
+            Servers::Cluster(cluster) => cluster.given_by(partition),
         }
+    }
+
+    /// Reads the answers of the script and of the commands around it.
+    fn entered(
+        &self,
+        sent: &Sent<'_>,
+        entered: Value,
+        answers: Vec<RedisResult<Value>>,
+        reached: Option<RedisResult<Value>>,
+    ) -> Result<Entered> {
+        let &Sent { partition, known, frames, dry } = sent;
         let not_durable = reached.and_then(|reached| self.too_few(reached));
         let not_offered = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
         let mut answers = reply::array(entered)?.into_iter();
@@ -244,6 +296,21 @@ impl RedisQueue {
             Some(_) | None => Ok(None),
         }
     }
+}
+
+/// The commands that store the pictures of some frames, and the call of the script that enters them.
+struct Entering {
+    request: Request,
+    call: Call,
+}
+
+/// What was sent to the script.
+struct Sent<'a> {
+    partition: PartitionId,
+    /// What this server knew of the partition.
+    known: HighWater,
+    frames: &'a [&'a NewFrame],
+    dry: bool,
 }
 
 /// The outcome of a call of the script.

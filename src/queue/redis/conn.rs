@@ -1,5 +1,5 @@
-//! Connects to one Redis: with a few links for commands and pictures, and a pool of connections for
-//! reads that block.
+//! Connects to a server: with links for commands and pictures, and a pool of connections for reads
+//! that block.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::gate::Gate;
 use super::instance::Instance;
+use super::node::Node;
 use super::resp::{Request, RespConnection, RespError, explained};
 use super::target::Target;
 use crate::metrics::{RedisError as Failure, RedisOperation};
@@ -33,21 +34,31 @@ struct LinkState {
 
 /// A link's connection at one moment: all requests through it are answered by the same server
 /// process.
-pub(super) struct Connected<'a> {
-    link: &'a Link,
+pub(super) struct Connected {
+    link: Arc<Link>,
     connection: RespConnection,
     generation: u64,
+    /// True if the keys of the requests are about to move to this server.
+    is_asking: bool,
     pub(super) instance: Arc<Instance>,
 }
 
-/// One connection that reconnects by itself. Commands of one link are answered in order, so large
-/// values have links of their own.
+/// What the links of one purpose have in common.
+#[derive(Clone)]
+pub(super) struct Purpose {
+    pub(super) target: Arc<Target>,
+    /// The maximum time for an answer.
+    pub(super) timeout: Duration,
+    pub(super) gate: Arc<Gate>,
+    /// Their requests that run no script.
+    pub(super) operation: Arc<RedisOperation>,
+}
+
+/// One connection to one server that reconnects by itself. Commands of one link are answered in
+/// order, so large values have links of their own.
 pub(super) struct Link {
-    target: Arc<Target>,
-    timeout: Duration,
-    gate: Arc<Gate>,
-    /// Its requests that run no script.
-    operation: RedisOperation,
+    purpose: Purpose,
+    pub(super) node: Arc<Node>,
     state: Mutex<LinkState>,
     connecting: tokio::sync::Mutex<()>,
 }
@@ -59,27 +70,22 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(
-        target: Arc<Target>,
-        timeout: Duration,
-        gate: Arc<Gate>,
-        operation: RedisOperation,
-    ) -> Self {
+    pub(super) fn new(purpose: Purpose, node: Arc<Node>) -> Self {
         let (state, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
-        Self { target, timeout, gate, operation, state, connecting }
+        Self { purpose, node, state, connecting }
     }
 
     fn state(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock()
     }
 
-    fn ready(&self) -> Option<Result<Connected<'_>>> {
+    fn ready(self: &Arc<Self>) -> Option<Result<Connected>> {
         let state = self.state();
         if let Some((connection, instance)) =
             state.connected.as_ref().filter(|(connection, _)| !connection.is_gone())
         {
             let (connection, instance) = (connection.clone(), Arc::clone(instance));
-            return Some(Ok(Connected { link: self, connection, generation: state.generation, instance }));
+            return Some(Ok(self.connected_by(connection, state.generation, instance)));
         }
         match &state.failed_at {
             Some((at, error)) if at.elapsed() < RECONNECT_PAUSE => Some(Err(error.clone())),
@@ -88,7 +94,7 @@ impl Link {
     }
 
     /// Returns the connection; connects first if there is none.
-    pub(super) async fn connected(&self) -> Result<Connected<'_>> {
+    pub(super) async fn connected(self: &Arc<Self>) -> Result<Connected> {
         if let Some(ready) = self.ready() {
             return ready;
         }
@@ -105,7 +111,8 @@ impl Link {
                 let generation = state.generation + 1;
                 let both = (connection.clone(), Arc::clone(&instance));
                 *state = LinkState { connected: Some(both), generation, ..LinkState::default() };
-                Ok(Connected { link: self, connection, generation, instance })
+                self.node.note_instance(&instance);
+                Ok(self.connected_by(connection, generation, instance))
             }
             Err(error) => {
                 state.failed_at = Some((Instant::now(), error.clone()));
@@ -114,31 +121,37 @@ impl Link {
         }
     }
 
+    fn connected_by(
+        self: &Arc<Self>,
+        connection: RespConnection,
+        generation: u64,
+        instance: Arc<Instance>,
+    ) -> Connected {
+        Connected { link: Arc::clone(self), connection, generation, is_asking: false, instance }
+    }
+
     async fn connect(&self) -> Result<(RespConnection, Instance)> {
+        let Purpose { target, gate, operation, .. } = &self.purpose;
         let (connection, instance) = self.reach().await.map_err(|error| {
-            self.operation.failed(Failure::Unreachable);
-            self.target.unreachable(&error)
+            operation.failed(Failure::Unreachable);
+            target.unreachable(&error)
         })?;
-        self.operation.connected();
-        self.target.watch();
-        self.gate.pass(&connection).await?;
+        operation.connected();
+        target.watch();
+        gate.pass(&connection, &self.node).await?;
         Ok((connection, instance))
     }
 
     async fn reach(&self) -> RedisResult<(RespConnection, Instance)> {
-        let connection = self.target.connect(CONNECT_TIMEOUT, self.timeout).await?;
+        let Purpose { target, timeout, .. } = &self.purpose;
+        let connection = target.connect(self.node.address(), CONNECT_TIMEOUT, *timeout).await?;
         let instance = Instance::ask(&connection).await?;
         Ok((connection, instance))
     }
 
     /// Runs a pipeline; returns one result per command. Some commands may have run if it fails.
-    pub(super) async fn run(&self, pipe: &Pipeline) -> Result<Vec<RedisResult<Value>>> {
+    pub(super) async fn run(self: &Arc<Self>, pipe: &Pipeline) -> Result<Vec<RedisResult<Value>>> {
         self.connected().await?.ask(pipe.into()).await
-    }
-
-    /// Runs one command.
-    pub(super) async fn command(&self, command: &Cmd) -> Result<Value> {
-        self.connected().await?.command(command).await
     }
 
     /// Drops the connection unless the server process at its end is `instance`, with the same
@@ -180,10 +193,20 @@ impl Link {
     }
 }
 
-impl Connected<'_> {
+impl Connected {
+    /// Returns this connection for requests whose keys are about to move to its server.
+    pub(super) fn asking(self) -> Self {
+        Self { is_asking: true, ..self }
+    }
+
+    /// Returns the server at the other end.
+    pub(super) fn node(&self) -> &Node {
+        &self.link.node
+    }
+
     /// Sends a request; returns one result per command. Some commands may have run if it fails.
     pub(super) async fn ask(&self, request: Request) -> Result<Vec<RedisResult<Value>>> {
-        self.ask_as(request, &self.link.operation).await
+        self.ask_as(request, &self.link.purpose.operation).await
     }
 
     /// Does the same for a request that is measured as `operation`.
@@ -193,7 +216,10 @@ impl Connected<'_> {
         operation: &RedisOperation,
     ) -> Result<Vec<RedisResult<Value>>> {
         let start = Instant::now();
-        let answered = self.connection.ask(request).await;
+        let answered = match self.is_asking {
+            false => self.connection.ask(request).await,
+            true => self.connection.ask(request.asking()).await.map(every_second),
+        };
         match &answered {
             Ok(answers) => {
                 operation.observe(start.elapsed());
@@ -210,13 +236,11 @@ impl Connected<'_> {
         self.link.note(self.generation, answered.as_ref().err());
         answered.map_err(|error| Error::NoAnswer(explained(&error.to_string())))
     }
+}
 
-    /// Runs one command.
-    async fn command(&self, command: &Cmd) -> Result<Value> {
-        let mut request = Request::default();
-        request.add(command);
-        self.ask(request).await?.pop().unwrap_or(Ok(Value::Nil)).map_err(refused)
-    }
+/// Returns the answers without those to ASKING.
+fn every_second(answers: Vec<RedisResult<Value>>) -> Vec<RedisResult<Value>> {
+    answers.into_iter().skip(1).step_by(2).collect()
 }
 
 /// Converts the error of a failed command.
@@ -230,7 +254,7 @@ pub(super) fn refused(error: RedisError) -> Error {
 /// Reports whether an error is one that an operator should see. A script's text is asked for at its
 /// first use, and some questions about the server may be forbidden.
 fn is_failure(error: &RedisError) -> bool {
-    !wants_script(error) && error.code() != Some("NOPERM")
+    !wants_script(error) && error.code() != Some("NOPERM") && error.redirect_node().is_none()
 }
 
 /// Reports whether a server refuses writes because it is a replica: it was the primary when the
@@ -278,7 +302,7 @@ impl BlockingPool {
         let connection = match self.idle() {
             Some(connection) => connection,
             None => {
-                let connected = self.target.connect(CONNECT_TIMEOUT, answer_timeout).await;
+                let connected = self.target.connect(None, CONNECT_TIMEOUT, answer_timeout).await;
                 let connection = connected.map_err(|error| {
                     self.operation.failed(Failure::Unreachable);
                     self.target.unreachable(&error)

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 
+use super::conn::refused;
 use super::lease::fence;
+use super::resp::Request;
 use super::scripts::Call;
 use super::work::{range_after, work_item};
 use super::{RedisQueue, reply};
@@ -203,12 +205,16 @@ impl Control for RedisQueue {
     }
 
     async fn live_workers(&self) -> Result<Vec<String>> {
-        // By the clock of Redis, like the script that announces them.
-        let mut clock = reply::array(self.control.command(&redis::cmd("TIME")).await?)?.into_iter();
+        // By the clock of the server that has the list, like the script that announces them.
+        let workers = self.names.workers();
+        let mut time = Request::default();
+        time.add(&redis::cmd("TIME"));
+        let time = self.control.route(&workers).connected().await?.ask(time).await?.pop();
+        let mut clock = reply::array(time.unwrap_or(Ok(Value::Nil)).map_err(refused)?)?.into_iter();
         let mut next = || reply::number(clock.next().unwrap_or(Value::Nil));
         let now_ms = next()? * 1_000 + next()? / 1_000;
         let mut read = redis::cmd("ZRANGE");
-        read.arg(self.names.workers()).arg(format!("({now_ms}")).arg("+inf").arg("BYSCORE");
+        read.arg(workers).arg(format!("({now_ms}")).arg("+inf").arg("BYSCORE");
         let listed = reply::array(self.control.command(&read).await?)?;
         let mut live: Vec<String> =
             listed.into_iter().filter_map(|worker| reply::text(worker).transpose()).collect::<Result<_>>()?;

@@ -7,7 +7,6 @@ use redis::Value;
 
 use super::keys::Keys;
 use super::lease::fence;
-use super::memory_usage::MemoryUsage;
 use super::scripts::Call;
 use super::{RedisQueue, dead_entry, reply};
 use crate::domain::{DeadLetter, DeadLetterId, PartitionId, StreamId};
@@ -273,18 +272,10 @@ impl RedisQueue {
 
     pub(super) async fn trim_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
         let keys = self.names.keys(lease.partition);
-        let mut kept = redis::pipe();
-        kept.cmd("HGET").arg(keys.counts()).arg("dead_bytes");
+        let mut kept = redis::cmd("HGET");
+        kept.arg(keys.counts()).arg("dead_bytes");
         // Workers, which never accept frames, measure the memory here: retention needs it.
-        let looks = self.memory_usage.is_due();
-        if looks {
-            kept.add_command(MemoryUsage::question());
-        }
-        let mut answers = self.all(&self.control, &kept).await?.into_iter();
-        let mut bytes = reply::number(answers.next().unwrap_or(Value::Nil))?;
-        if let Some(memory) = answers.next() {
-            self.memory_usage.answered(Ok(memory));
-        }
+        let mut bytes = reply::number(self.control.command_and_memory(&kept).await?)?;
         // Most passes find nothing to do.
         if bytes <= max_bytes {
             return Ok(Trimmed::default());

@@ -1,13 +1,15 @@
 //! Checks, on the first connection to a Redis, that its store is one that this program can use.
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 use redis::{Cmd, RedisResult, Value};
 use tokio::sync::OnceCell;
 
+use super::cluster::shown;
 use super::keys::Names;
+use super::lane::Lane;
+use super::markers::Markers;
 use super::memory_usage::MemoryUsage;
+use super::node::Node;
 use super::reply::{self, Info};
 use super::resp::{Request, RespConnection, explained};
 use crate::domain::{Partitions, StoreIdentity};
@@ -20,21 +22,36 @@ use crate::queue::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Gate {
     names: Names,
+    partitions: Partitions,
     layout: String,
-    memory: Arc<MemoryUsage>,
     identity: Mutex<StoreIdentity>,
+    /// Reaches all servers of a cluster.
+    lane: Option<Lane>,
+    checks: bool,
     opened: OnceCell<()>,
 }
 
 impl Gate {
-    pub(super) fn new(names: Names, partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
-        let layout = layout_of(partitions);
-        Self { names, layout, memory, identity: Mutex::default(), opened: OnceCell::new() }
+    pub(super) fn new(names: Names, partitions: Partitions) -> Self {
+        Self {
+            names,
+            partitions,
+            layout: layout_of(partitions),
+            identity: Mutex::default(),
+            lane: None,
+            checks: true,
+            opened: OnceCell::new(),
+        }
     }
 
     /// Creates a gate that checks nothing, and so writes nothing.
-    pub(super) fn unchecked(names: Names, partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
-        Self { opened: OnceCell::new_with(Some(())), ..Self::new(names, partitions, memory) }
+    pub(super) fn unchecked(names: Names, partitions: Partitions) -> Self {
+        Self { checks: false, opened: OnceCell::new_with(Some(())), ..Self::new(names, partitions) }
+    }
+
+    /// Sets the way to all servers of a cluster.
+    pub(super) fn looking_through(self, lane: Lane) -> Self {
+        Self { lane: Some(lane).filter(Lane::is_clustered), ..self }
     }
 
     /// Reports whether commands may pass.
@@ -48,23 +65,29 @@ impl Gate {
         *self.identity.lock()
     }
 
-    /// Checks the store over a connection that is about to carry the first commands.
+    /// Checks a server, and the store, over a connection that is about to carry the first commands.
     ///
     /// # Errors
     /// [`Error::Layout`] or [`Error::Unsuitable`] if the store cannot be used;
     /// [`Error::Unreachable`] if the server did not answer.
-    pub(super) async fn pass(&self, connection: &RespConnection) -> Result<()> {
+    pub(super) async fn pass(&self, connection: &RespConnection, node: &Node) -> Result<()> {
+        if !self.checks {
+            return Ok(());
+        }
+        node.checked.get_or_try_init(|| check_server(connection, node)).await?;
         self.opened.get_or_try_init(|| self.check(connection)).await.map(drop)
     }
 
     async fn check(&self, connection: &RespConnection) -> Result<()> {
+        if let Some(lane) = &self.lane {
+            let markers = Markers { gate: self, lane, names: &self.names, partitions: self.partitions };
+            // Boxed, since the lane passes a gate, too.
+            return markers.mend_boxed().await.map(drop);
+        }
         let laid_out = ask(connection, &[self.lay_out()]).await?.pop();
         self.laid_out(laid_out.unwrap_or(Value::Nil))?;
-        let [set, get] = self.give_identity();
-        let mut answers = ask(connection, &[set, get, MemoryUsage::question()]).await?.into_iter().skip(1);
-        self.identified(answers.next().unwrap_or(Value::Nil))?;
-        let info = reply::text(answers.next().unwrap_or(Value::Nil))?.unwrap_or_default();
-        self.check_eviction(&Info::parse(&info))
+        let identity = ask(connection, &self.give_identity()).await?.pop();
+        self.identified(identity.unwrap_or(Value::Nil)).map(drop)
     }
 
     /// Returns the command that writes the layout of an empty store; [`Gate::laid_out`] reads its
@@ -109,12 +132,20 @@ impl Gate {
         *self.identity.lock() = identity;
         Ok(identity)
     }
+}
 
-    /// Notes the server's memory; refuses a server that may evict frames when its memory is short.
-    pub(super) fn check_eviction(&self, info: &Info<'_>) -> Result<()> {
-        self.memory.note(info);
-        eviction(info).map_or(Ok(()), |why| Err(Error::Unsuitable(why)))
-    }
+/// Checks and notes the memory of a server.
+async fn check_server(connection: &RespConnection, node: &Node) -> Result<()> {
+    let info = ask(connection, &[MemoryUsage::question()]).await?.pop();
+    let info = reply::text(info.unwrap_or(Value::Nil))?.unwrap_or_default();
+    check_eviction(&Info::parse(&info), node)
+}
+
+/// Notes a server's memory; refuses a server that may evict frames when its memory is short.
+pub(super) fn check_eviction(info: &Info<'_>, node: &Node) -> Result<()> {
+    node.memory.note(info);
+    let at = node.address().map_or_else(String::new, |address| format!("{}: ", shown(address)));
+    eviction(info).map_or(Ok(()), |why| Err(Error::Unsuitable(format!("{at}{why}"))))
 }
 
 /// Returns the layout of a store with so many partitions, as the store names it.

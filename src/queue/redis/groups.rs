@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 
+use super::conn::refused;
 use super::group_reply::{
     GroupReply, answer_result, corrupt, frame_key, frame_of, millis, number, oldest_deliveries, push_answer,
     record, scores, word,
@@ -22,11 +23,13 @@ use crate::domain::{
 use crate::queue::{
     Ack, AckResult, Claim, Claimed, Created, EndedFrame, Error, FrameEnd, GroupCounters, GroupPosition,
     GroupState, Groups, Joined, MAX_ENDED, MAX_WINDOW, MemberState, Membership, OutputSpan, RemovedStream,
-    Result, SETTLE_TIME, SLOW_FRAME, SpanQuery, Upload,
+    Result, SETTLE_TIME, SLOW_FRAME, ServerPresence as _, SpanQuery, Upload,
 };
 
 /// The number of arguments of group_write.lua for settings.
 const SETTINGS_ARGS: usize = 7;
+/// The number of keys that one step of a search looks at.
+const SCAN_KEYS: usize = 1_000;
 
 impl RedisQueue {
     /// Starts a call of a group's script.
@@ -111,6 +114,33 @@ impl RedisQueue {
         // Added again, since the deletion of an earlier group may have removed the id meanwhile.
         self.control.command(&add).await?;
         self.read_group(id).await
+    }
+
+    /// Writes the index of all groups again, from their keys on all servers.
+    pub(super) async fn find_groups(&self) -> Result<()> {
+        let pattern = self.names.every_group();
+        for link in self.control.links() {
+            let mut cursor = "0".to_owned();
+            loop {
+                let mut scan = redis::pipe();
+                scan.cmd("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_KEYS);
+                let answer = link.run(&scan).await?.pop().unwrap_or(Ok(Value::Nil)).map_err(refused)?;
+                let mut answer = reply::array(answer)?.into_iter();
+                cursor = reply::text(answer.next().unwrap_or(Value::Nil))?.unwrap_or_default();
+                for key in reply::array(answer.next().unwrap_or(Value::Nil))? {
+                    let key = reply::text(key)?.unwrap_or_default();
+                    if let Some(Ok(id)) = self.names.group_of(&key).map(str::parse::<GroupId>) {
+                        let mut add = redis::cmd("ZADD");
+                        add.arg(self.names.groups()).arg(0).arg(id.as_str());
+                        self.control.command(&add).await?;
+                    }
+                }
+                if matches!(cursor.as_str(), "0" | "") {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn read_group(&self, id: &GroupId) -> Result<GroupRecord> {
@@ -222,15 +252,12 @@ impl Groups for RedisQueue {
                 return Err(corrupt("group_delete"));
             }
         }
-        let mut remove = redis::pipe();
-        remove
-            .cmd("ZREM")
-            .arg(self.names.groups())
-            .arg(id.as_str())
-            .cmd("EXISTS")
-            .arg(self.names.group(id).about());
-        let answers = self.all(&self.control, &remove).await?;
-        if matches!(answers.last(), Some(Value::Int(1))) {
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(self.names.groups()).arg(id.as_str());
+        self.control.command(&remove).await?;
+        let mut find = redis::cmd("EXISTS");
+        find.arg(self.names.group(id).about());
+        if reply::number(self.control.command(&find).await?)? == 1 {
             // It was created again in the meantime: it keeps its id.
             let mut add = redis::cmd("ZADD");
             add.arg(self.names.groups()).arg(0).arg(id.as_str());
@@ -393,6 +420,10 @@ impl Groups for RedisQueue {
     }
 
     async fn ack_key(&self) -> Result<[u8; 32]> {
+        if self.control.is_clustered() {
+            // It must outlive the server that would have it.
+            return Ok(blake3::derive_key("frameway ack ids", &self.read_identity().await?.to_bytes()));
+        }
         let fresh: [u8; 32] = rand::random();
         let mut pipe = redis::pipe();
         let key = self.names.ack_key();

@@ -16,6 +16,9 @@ pub(super) struct Instance {
     /// True if it was a replica once: writes that its primary had not sent are lost, even if they
     /// were on the primary's disk.
     promoted: bool,
+    /// The id of the data of a primary. Another one begins when a server becomes a primary.
+    replication_id: String,
+    is_replica: bool,
 }
 
 impl Instance {
@@ -49,7 +52,20 @@ impl Instance {
             run_id: info.get("run_id").to_owned(),
             keeps_all: info.get("aof_enabled") == "1" && fsync == "always",
             promoted: replica_of.contains(|c: char| c != '0'),
+            replication_id: info.get("master_replid").to_owned(),
+            is_replica: info.get("role") == "slave",
         }
+    }
+
+    /// Reports whether this is a primary, the same process as `earlier`, and was a primary all the
+    /// time since then: a server that becomes a primary again has another replication id.
+    pub(super) fn has_stayed_primary(&self, earlier: &Self) -> bool {
+        !self.is_replica && self.run_id == earlier.run_id && self.replication_id == earlier.replication_id
+    }
+
+    /// Reports whether the process was never a replica.
+    pub(super) fn was_always_primary(&self) -> bool {
+        !self.is_replica && !self.promoted
     }
 
     /// Returns Redis's own id of this process.

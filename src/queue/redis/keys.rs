@@ -67,6 +67,18 @@ impl Names {
         self.with("groups")
     }
 
+    /// Returns the pattern of the keys of all consumer groups' settings.
+    pub(super) fn every_group(&self) -> String {
+        self.tagged("group-*", "about")
+    }
+
+    /// Returns the id of the consumer group whose settings have a key.
+    pub(super) fn group_of<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let pattern = self.every_group();
+        let (before, after) = pattern.split_once('*')?;
+        key.strip_prefix(before)?.strip_suffix(after)
+    }
+
     /// Returns the key of a string: the key that ack ids are authenticated with, 32 random bytes.
     pub(super) fn ack_key(&self) -> String {
         self.with("ack-key")
@@ -329,6 +341,8 @@ mod tests {
         assert_eq!(names.layout(), "frameway:layout");
         assert_eq!(names.erasers(&names.workers()), "frameway:{frameway:workers}:erasers");
         assert_eq!(names.group(&group).about(), "frameway:{group-g}:about");
+        assert_eq!(names.every_group(), "frameway:{group-*}:about");
+        assert_eq!(names.group_of("frameway:{group-g}:about"), Some("g"));
         assert_eq!(names.keys(partition).work(), "frameway:{p07}:in");
     }
 

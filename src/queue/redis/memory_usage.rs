@@ -20,12 +20,25 @@ pub(super) struct MemoryUsage {
     used_bytes: AtomicU64,
     /// Redis's own limit; 0 = none.
     maxmemory: AtomicU64,
+    /// The number of partitions that this Redis holds, and of all.
+    part: Mutex<(u64, u64)>,
     looked: Mutex<Option<Instant>>,
 }
 
 impl MemoryUsage {
     pub(super) fn new(budget: Budget) -> Self {
-        Self { budget, used_bytes: AtomicU64::new(0), maxmemory: AtomicU64::new(0), looked: Mutex::default() }
+        Self {
+            budget,
+            used_bytes: AtomicU64::new(0),
+            maxmemory: AtomicU64::new(0),
+            part: Mutex::new((1, 1)),
+            looked: Mutex::default(),
+        }
+    }
+
+    /// Notes how many of all partitions this Redis holds.
+    pub(super) fn hold(&self, partitions: u64, of: u64) {
+        *self.part.lock() = (partitions, of.max(1));
     }
 
     /// Reports whether a measurement is due: then the caller adds [`MemoryUsage::question`] to its
@@ -62,9 +75,11 @@ impl MemoryUsage {
 
     /// Returns the limit: that of Redis or that of the budget, whichever is less.
     fn max_bytes(&self) -> u64 {
+        let (partitions, of) = *self.part.lock();
+        let limit = scaled(self.budget.max_bytes(), partitions, of);
         match self.maxmemory.load(Ordering::Relaxed) {
-            0 => self.budget.max_bytes(),
-            maxmemory => maxmemory.min(self.budget.max_bytes()),
+            0 => limit,
+            maxmemory => maxmemory.min(limit),
         }
     }
 
@@ -76,8 +91,21 @@ impl MemoryUsage {
         }
     }
 
+    /// Returns the memory of the whole store if all its partitions used as much as those here.
+    pub(super) fn memory_of_all(&self) -> Memory {
+        let (partitions, of) = *self.part.lock();
+        let memory = self.memory();
+        let all = |bytes| scaled(bytes, of, partitions.max(1));
+        Memory { used_bytes: all(memory.used_bytes), max_bytes: all(memory.max_bytes), split: memory.split }
+    }
+
     /// Returns the maximum bytes that may wait in a partition now.
     pub(super) fn work_bytes(&self) -> u64 {
         if self.memory().is_full() { 0 } else { self.budget.work_bytes }
     }
+}
+
+/// Returns `bytes` times `times` by `by`.
+fn scaled(bytes: u64, times: u64, by: u64) -> u64 {
+    u64::try_from(u128::from(bytes) * u128::from(times) / u128::from(by)).unwrap_or(u64::MAX)
 }

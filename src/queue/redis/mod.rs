@@ -1,4 +1,4 @@
-//! The Redis backend: Redis 7.0 or newer, one primary, which Sentinels may name. Pictures are stored
+//! The Redis backend: Redis 7.0 or newer, one primary, which Sentinels may name, or a cluster. Pictures are stored
 //! apart from the entries, scripts decide atomically, and the holder of the lease keeps the order.
 //!
 //! `docs/redis.md` names every key; the head of each script in `lua/` says what it does.
@@ -8,6 +8,7 @@
 
 mod accept;
 mod cleanup;
+mod cluster;
 mod conn;
 mod control;
 mod dead_entry;
@@ -24,9 +25,12 @@ mod groups;
 mod instance;
 mod isolation;
 mod keys;
+mod lane;
 mod lease;
+mod markers;
 mod memory_usage;
 mod namespace;
+mod node;
 mod output;
 mod peer;
 mod presence;
@@ -41,6 +45,7 @@ mod status;
 mod target;
 mod tls;
 mod url;
+mod wait;
 mod witness;
 mod work;
 
@@ -50,13 +55,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use self::conn::{BlockingPool, Link};
+use self::cluster::{Cluster, Place, Wakes};
+use self::conn::{BlockingPool, Purpose};
 use self::gate::Gate;
 use self::keys::{Keys, Names};
+use self::lane::Lane;
 use self::memory_usage::MemoryUsage;
 pub use self::namespace::Namespace;
+use self::node::Node;
 pub use self::peer::RedisSecurity;
-use self::scripts::Scripts;
+use self::scripts::{Call, Scripts};
 use self::target::Target;
 pub use self::url::RedisUrl;
 use self::witness::Witness;
@@ -120,6 +128,22 @@ impl Default for RedisConfig {
     }
 }
 
+/// The way to wait for entries.
+#[derive(Debug)]
+enum Waiting {
+    /// Commands that block.
+    Blocking(BlockingPool),
+    /// Messages of the servers of a cluster.
+    Woken(Wakes),
+}
+
+/// The servers that hold the store.
+#[derive(Debug, Clone)]
+enum Servers {
+    One(Arc<Node>),
+    Cluster(Arc<Cluster>),
+}
+
 /// A queue in a Redis that any number of servers and workers share.
 #[derive(Debug)]
 pub struct RedisQueue {
@@ -127,17 +151,17 @@ pub struct RedisQueue {
     target: Arc<Target>,
     names: Names,
     scripts: Scripts,
-    /// The link for small commands.
-    control: Link,
+    /// The links for small commands.
+    control: Lane,
     /// The links for uploads.
-    writers: [Link; PAYLOAD_LINKS],
+    writers: [Lane; PAYLOAD_LINKS],
     /// The links for reads of pictures and output entries.
-    readers: [Link; PAYLOAD_LINKS],
-    blocking: BlockingPool,
-    /// The link for health probes.
-    probes: Link,
+    readers: [Lane; PAYLOAD_LINKS],
+    /// The links for health probes.
+    probes: Lane,
+    waiting: Waiting,
     gate: Arc<Gate>,
-    memory_usage: Arc<MemoryUsage>,
+    servers: Servers,
     witness: Witness,
 }
 
@@ -170,7 +194,7 @@ impl RedisQueue {
     /// another layout, or [`Error::Unsuitable`](super::Error::Unsuitable) if this Redis may evict
     /// what it holds.
     pub async fn connect(&self) -> Result<()> {
-        self.control.connected().await.map(drop)
+        self.control.connect().await
     }
 
     /// Checks whether a Redis can be used with this configuration, and changes nothing; returns a
@@ -190,54 +214,107 @@ impl RedisQueue {
         self.witness.begin();
     }
 
-    fn with_gate(config: RedisConfig, gate: fn(Names, Partitions, Arc<MemoryUsage>) -> Gate) -> Result<Self> {
+    fn with_gate(config: RedisConfig, gate: fn(Names, Partitions) -> Gate) -> Result<Self> {
         let target = Arc::new(Target::new(&config.url, &config.security)?);
-        let memory_usage = Arc::new(MemoryUsage::new(config.budget));
         let names = Names::new(config.namespace.clone());
-        let gate = Arc::new(gate(names.clone(), config.partitions, Arc::clone(&memory_usage)));
+        let servers = match target.seeds() {
+            None => Servers::One(Arc::new(Node::new(None, Arc::new(MemoryUsage::new(config.budget))))),
+            Some(_) => {
+                let place = |partition| Place { partition, key: names.keys(partition).counts() };
+                let places = config.partitions.all().map(place).collect();
+                Servers::Cluster(Arc::new(Cluster::new(Arc::clone(&target), places, config.budget)))
+            }
+        };
         let metrics = &config.metrics;
-        let link =
-            |name| Link::new(Arc::clone(&target), config.timeout, Arc::clone(&gate), metrics.operation(name));
+        let purpose = |name, gate| Purpose {
+            target: Arc::clone(&target),
+            timeout: config.timeout,
+            gate,
+            operation: Arc::new(metrics.operation(name)),
+        };
+        // The gate looks at the store before anything else does.
+        let looking = Arc::new(Gate::unchecked(names.clone(), config.partitions));
+        let lane = servers.lane(purpose("control", looking));
+        let gate = Arc::new(gate(names.clone(), config.partitions).looking_through(lane));
+        let lane = |name| servers.lane(purpose(name, Arc::clone(&gate)));
+        let waiting = match &servers {
+            Servers::One(_) => {
+                Waiting::Blocking(BlockingPool::new(Arc::clone(&target), metrics.operation("wait")))
+            }
+            Servers::Cluster(cluster) => Waiting::Woken(Wakes::new(Arc::clone(cluster))),
+        };
         Ok(Self {
             scripts: Scripts::new(metrics),
-            control: link("control"),
-            writers: std::array::from_fn(|_| link("write")),
-            readers: std::array::from_fn(|_| link("read")),
-            blocking: BlockingPool::new(Arc::clone(&target), metrics.operation("wait")),
-            probes: link("probe"),
+            control: lane("control"),
+            writers: std::array::from_fn(|_| lane("write")),
+            readers: std::array::from_fn(|_| lane("read")),
+            probes: lane("probe"),
+            waiting,
             gate,
-            memory_usage,
-            witness: Witness::new(config.partitions),
+            witness: Witness::new(config.partitions, matches!(servers, Servers::Cluster(_))),
+            servers,
             names,
             target,
             config,
         })
     }
 
-    /// Runs a command that blocks for `wait` at most, after the gate has been passed: the
-    /// connections of the pool do not check it.
-    async fn block(&self, command: &redis::Cmd, wait: Duration) -> Result<redis::Value> {
-        if !self.gate.is_open() {
-            self.connect().await?;
+    /// Lets a call wake those who wait for a key, which in a cluster no command does.
+    fn wake(&self, call: &mut Call, key: String) {
+        if self.control.is_clustered() {
+            call.wakes(key);
         }
-        self.blocking.command(command, wait).await
     }
 
     fn keys(&self, stream: &StreamId) -> Keys<'_> {
         self.names.keys(self.config.partitions.of(stream))
     }
 
-    fn writer(&self, partition: PartitionId) -> &Link {
+    fn writer(&self, partition: PartitionId) -> &Lane {
         &self.writers[partition.index() % PAYLOAD_LINKS]
     }
 
     /// Returns the link for a group's whole state, which may be large.
-    fn reader_of_groups(&self) -> &Link {
+    fn reader_of_groups(&self) -> &Lane {
         &self.readers[0]
     }
 
-    fn reader(&self, partition: PartitionId) -> &Link {
+    fn reader(&self, partition: PartitionId) -> &Lane {
         &self.readers[partition.index() % PAYLOAD_LINKS]
+    }
+}
+
+impl Servers {
+    /// Creates the links of one purpose.
+    fn lane(&self, purpose: Purpose) -> Lane {
+        match self {
+            Self::One(node) => Lane::to_one(purpose, Arc::clone(node)),
+            Self::Cluster(cluster) => Lane::to_cluster(purpose, Arc::clone(cluster)),
+        }
+    }
+
+    /// Returns the memory of all together.
+    fn memory(&self) -> Memory {
+        let nodes = match self {
+            Self::One(node) => vec![Arc::clone(node)],
+            Self::Cluster(cluster) => cluster.masters(),
+        };
+        let all = nodes.iter().map(|node| node.memory.memory());
+        all.reduce(|a, b| Memory {
+            used_bytes: a.used_bytes.saturating_add(b.used_bytes),
+            max_bytes: a.max_bytes.saturating_add(b.max_bytes),
+            split: a.split,
+        })
+        .unwrap_or_else(Memory::unknown)
+    }
+
+    /// Returns the memory of the whole store as the server that holds a partition sees it.
+    fn memory_of(&self, partition: PartitionId) -> Memory {
+        let owner = match self {
+            Self::One(node) => Some(Arc::clone(node)),
+            Self::Cluster(cluster) => cluster.owner(partition),
+        };
+        owner.map_or_else(Memory::unknown, |node| node.memory.memory_of_all())
     }
 }
 
@@ -248,7 +325,11 @@ impl Queue for RedisQueue {
     }
 
     fn memory(&self) -> Memory {
-        if self.gate.is_open() { self.memory_usage.memory() } else { Memory::unknown() }
+        if self.gate.is_open() { self.servers.memory() } else { Memory::unknown() }
+    }
+
+    fn memory_of(&self, partition: PartitionId) -> Memory {
+        if self.gate.is_open() { self.servers.memory_of(partition) } else { Memory::unknown() }
     }
 
     async fn status(&self) -> Result<BackendStatus> {

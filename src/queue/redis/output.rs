@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::Value;
 
+use super::cluster::Wanted;
 use super::dead_letters::letter_id;
 use super::keys::Keys;
 use super::lease::fence;
@@ -225,15 +226,15 @@ impl RedisQueue {
         if positions.is_empty() {
             return Ok(Vec::new());
         }
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(FEED_PAGE).arg("BLOCK").arg(wait.as_millis().max(1) as u64).arg("STREAMS");
-        for (partition, _) in positions {
-            read.arg(self.names.keys(*partition).feed());
-        }
-        for (_, FeedPosition(a, b)) in positions {
-            read.arg(format!("{a}-{b}"));
-        }
-        let mut found: HashMap<_, _> = reply::streams(self.block(&read, wait).await?)?.into_iter().collect();
+        let wanted: Vec<Wanted> = positions
+            .iter()
+            .map(|&(partition, FeedPosition(a, b))| Wanted {
+                key: self.names.keys(partition).feed(),
+                position: (a, b),
+            })
+            .collect();
+        let mut found: HashMap<_, _> =
+            self.await_entries(&wanted, FEED_PAGE, wait).await?.into_iter().collect();
         positions
             .iter()
             .filter_map(|&(partition, after)| {

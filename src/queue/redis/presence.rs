@@ -5,6 +5,7 @@ use redis::{RedisResult, Value};
 use tokio::time::Instant;
 
 use super::conn::refused;
+use super::markers::MARKER;
 use super::resp::Request;
 use super::scripts::Call;
 use super::witness::{HighWater, JOIN_WAIT, MAY_ACCEPT};
@@ -36,30 +37,54 @@ impl RedisQueue {
     }
 
     async fn try_send_heartbeat(&self) -> Result<u64> {
-        let connected = self.control.connected().await?;
+        let servers = self.names.servers();
+        let connected = self.control.route(&servers).connected().await?;
         let sent = Instant::now();
         let mut call = Call::default();
-        call.key(self.names.servers())
-            .key(self.names.erasers(&self.names.servers()))
-            .arg(self.witness.server.as_str());
+        call.key(servers.clone()).key(self.names.erasers(&servers)).arg(self.witness.server.as_str());
         call.number(MAY_ACCEPT.as_millis() as u64);
-        let answer = self.scripts.heartbeat.run_on(&connected, Request::default(), &call, None).await?;
-        let mut answer = reply::array(single(answer)?)?.into_iter();
+        let answer = match self.control.is_clustered() {
+            true => self.scripts.heartbeat.run(&self.control, &call).await?,
+            // The states must be those of the process that answers the heartbeat.
+            false => {
+                single(self.scripts.heartbeat.run_on(&connected, Request::default(), &call, None).await?)?
+            }
+        };
+        let mut answer = reply::array(answer)?.into_iter();
         let servers = reply::number(answer.next().unwrap_or(Value::Nil))?;
         let until = reply::number(answer.next().unwrap_or(Value::Nil))?;
-        let mut states = Request::default();
+        let mut states = redis::pipe();
         for partition in self.config.partitions.all() {
-            let mut get = redis::cmd("HMGET");
-            get.arg(self.names.keys(partition).counts()).arg("epoch").arg("accepted").arg("feed");
-            states.add(&get);
+            states.cmd("HMGET").arg(self.names.keys(partition).counts());
+            states.arg("epoch").arg("accepted").arg("feed").arg(MARKER);
         }
-        for (partition, state) in self.config.partitions.all().zip(connected.ask(states).await?) {
-            let stored = known(&mut reply::array(state.map_err(refused)?)?.into_iter())?;
+        let states = match self.control.is_clustered() {
+            true => self.control.run(&states).await?,
+            false => connected.ask((&states).into()).await?,
+        };
+        let mut is_lost = false;
+        for (partition, state) in self.config.partitions.all().zip(states) {
+            let state = match state {
+                // A server of the cluster that cannot be asked does not keep the others from being used.
+                Err(error) if self.control.is_clustered() => {
+                    tracing::debug!(%partition, %error, "the state of a partition cannot be read");
+                    continue;
+                }
+                state => reply::array(state.map_err(refused)?)?,
+            };
+            if self.control.is_clustered() && matches!(state.last(), Some(Value::Nil) | None) {
+                is_lost = true;
+                continue;
+            }
+            let stored = known(&mut state.into_iter())?;
             if self.witness.known(partition).exceeds(stored) {
                 self.jump_if_restored(partition).await?;
             } else {
                 self.witness.note(partition, stored);
             }
+        }
+        if is_lost {
+            self.mend_cluster().await?;
         }
         self.witness.answered(connected.instance.run_id(), sent, servers, until);
         Ok(servers)
@@ -68,9 +93,7 @@ impl RedisQueue {
     /// Makes the sequences of a partition jump if the store was restored to an older state of it,
     /// unless the store was emptied.
     async fn jump_if_restored(&self, partition: PartitionId) -> Result<()> {
-        let mut get = redis::cmd("EXISTS");
-        get.arg(self.names.layout());
-        if reply::number(self.control.command(&get).await?)? == 0 {
+        if !self.is_laid_out(partition).await? {
             return Ok(());
         }
         let mut call = Call::default();
@@ -102,10 +125,14 @@ impl ServerPresence for RedisQueue {
     }
 
     async fn read_identity(&self) -> Result<StoreIdentity> {
-        let mut get = redis::cmd("MGET");
-        get.arg(self.names.layout()).arg(self.names.store());
-        let mut values = reply::array(self.control.command(&get).await?)?.into_iter();
+        let mut get = redis::pipe();
+        get.cmd("GET").arg(self.names.layout()).cmd("GET").arg(self.names.store());
+        let mut values = self.all(&self.control, &get).await?.into_iter();
         match (values.next(), values.next()) {
+            (None | Some(Value::Nil), _) | (_, None | Some(Value::Nil)) if self.control.is_clustered() => {
+                self.mend_cluster().await?;
+                Ok(self.gate.identity())
+            }
             // It was emptied and is not laid out yet: nothing can be read from it.
             (None | Some(Value::Nil), _) => Ok(self.gate.identity()),
             (Some(_), None | Some(Value::Nil)) => self.identify().await,

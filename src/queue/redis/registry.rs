@@ -42,7 +42,7 @@ impl RedisQueue {
         id: &StreamId,
         settings: &StreamSettings,
     ) -> Result<Created<StreamRecord>> {
-        self.mend_layout().await?;
+        self.mend_layout(self.config.partitions.of(id)).await?;
         loop {
             match self.register_new(id, settings).await {
                 Err(Error::StreamExists(_)) => {}
@@ -114,6 +114,7 @@ impl RedisQueue {
         let mut call = Call::default();
         call.key(keys.stream(id)).key(keys.streams()).key(keys.gone()).key(keys.feed()).key(keys.counts());
         call.key(keys.removed());
+        self.wake(&mut call, keys.feed());
         call.arg(id.as_str())
             .arg(entry::encode_settings(settings))
             .arg(expected.map(|etag| etag.to_string()).unwrap_or_default())
@@ -150,6 +151,7 @@ impl RedisQueue {
             call.key(keys.stream(id)).key(keys.streams()).key(keys.gone()).key(keys.feed());
             call.key(keys.counts()).key(keys.publishers(id)).key(keys.output(id)).key(keys.old_outputs());
             call.key(keys.old_output(rand::random())).key(keys.work()).key(keys.purge());
+            self.wake(&mut call, keys.feed());
             for publisher in publishers {
                 let publisher = reply::text(publisher)?.unwrap_or_default();
                 let publisher = publisher.parse().map_err(|e| Error::Corrupt(format!("{e}")))?;

@@ -3,7 +3,8 @@
 
 use redis::{Cmd, RedisResult, Value};
 
-use super::conn::{Connected, Link, refused, wants_script};
+use super::conn::{Connected, refused, wants_script};
+use super::lane::Lane;
 use super::resp::Request;
 use crate::metrics::{RedisMetrics, RedisOperation};
 use crate::queue::Result;
@@ -13,6 +14,8 @@ use crate::queue::Result;
 pub(super) struct Script {
     text: &'static str,
     digest: String,
+    /// The script that also wakes those who wait.
+    waking: (String, String),
     operation: RedisOperation,
 }
 
@@ -21,6 +24,8 @@ pub(super) struct Script {
 pub(super) struct Call {
     keys: Vec<String>,
     args: Vec<Vec<u8>>,
+    /// The key whose channel tells of the call.
+    wakes: Option<String>,
 }
 
 impl Call {
@@ -42,10 +47,22 @@ impl Call {
         self.arg(if flag { "1" } else { "0" })
     }
 
+    /// Sets the key that the script writes to and others wait for: in a cluster, they wait for a
+    /// message on the channel of that name.
+    pub(super) fn wakes(&mut self, key: String) -> &mut Self {
+        self.wakes = Some(key);
+        self
+    }
+
+    /// Returns the first key, which says where the script runs.
+    pub(super) fn place(&self) -> &str {
+        self.keys.first().map(String::as_str).unwrap_or_default()
+    }
+
     fn command(&self, name: &str, script: &str) -> Cmd {
         let mut command = redis::cmd(name);
-        command.arg(script).arg(self.keys.len());
-        for key in &self.keys {
+        command.arg(script).arg(self.keys.len() + usize::from(self.wakes.is_some()));
+        for key in self.keys.iter().chain(&self.wakes) {
             command.arg(key);
         }
         for arg in &self.args {
@@ -57,18 +74,31 @@ impl Call {
 
 impl Script {
     fn new(text: &'static str, operation: RedisOperation) -> Self {
-        Self { text, digest: redis::Script::new(text).get_hash().to_owned(), operation }
+        let digest_of = |text: &str| redis::Script::new(text).get_hash().to_owned();
+        let waking = format!("{BEFORE_WAKING}{text}{AFTER_WAKING}");
+        Self { text, digest: digest_of(text), waking: (digest_of(&waking), waking), operation }
     }
 
     /// Runs the script after the commands that `request` already contains; returns the script's
     /// value, and the error of the first command that failed.
     pub(super) async fn run_after(
         &self,
-        link: &Link,
+        lane: &Lane,
         request: Request,
         call: &Call,
     ) -> Result<(Value, Option<String>)> {
-        let mut answers = self.run_on(&link.connected().await?, request, call, None).await?;
+        let mut route = lane.route(call.place());
+        let mut answers = loop {
+            let answered = self.run_on(&route.connected().await?, request.clone(), call, None).await;
+            lane.note(&answered);
+            let answers = answered?;
+            // The commands before the script may have run: they write pictures under new names, and
+            // writing them again changes nothing.
+            match answers.last() {
+                Some(last) if route.goes_on(last).await? => {}
+                Some(_) | None => break answers,
+            }
+        };
         let value = answers.pop().transpose().map_err(refused)?;
         let failed = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
         Ok((value.unwrap_or(Value::Nil), failed))
@@ -78,18 +108,22 @@ impl Script {
     /// command. A server that lost its scripts (a restart, SCRIPT FLUSH) gets the text.
     pub(super) async fn run_on(
         &self,
-        connected: &Connected<'_>,
+        connected: &Connected,
         mut request: Request,
         call: &Call,
         last: Option<&Cmd>,
     ) -> Result<Vec<RedisResult<Value>>> {
         let at = request.len();
-        request.add(&call.command("EVALSHA", &self.digest));
+        let (digest, text) = match call.wakes {
+            Some(_) => (self.waking.0.as_str(), self.waking.1.as_str()),
+            None => (self.digest.as_str(), self.text),
+        };
+        request.add(&call.command("EVALSHA", digest));
         last.into_iter().for_each(|command| request.add(command));
         let mut answers = connected.ask_as(request, &self.operation).await?;
         if answers.get(at).is_some_and(|answer| answer.as_ref().is_err_and(wants_script)) {
             let mut again = Request::default();
-            again.add(&call.command("EVAL", self.text));
+            again.add(&call.command("EVAL", text));
             last.into_iter().for_each(|command| again.add(command));
             answers.truncate(at);
             answers.extend(connected.ask_as(again, &self.operation).await?);
@@ -98,10 +132,16 @@ impl Script {
     }
 
     /// Runs the script.
-    pub(super) async fn run(&self, link: &Link, call: &Call) -> Result<Value> {
-        self.run_after(link, Request::default(), call).await.map(|(value, _)| value)
+    pub(super) async fn run(&self, lane: &Lane, call: &Call) -> Result<Value> {
+        self.run_after(lane, Request::default(), call).await.map(|(value, _)| value)
     }
 }
+
+/// The text around a script that wakes those who wait for a key: the key is the last one, and the
+/// script does not see it. A script that returns nothing did nothing.
+const BEFORE_WAKING: &str = "local channel = table.remove(KEYS)\nlocal answer = (function()\n";
+const AFTER_WAKING: &str =
+    "\nend)()\nif answer then redis.call('SPUBLISH', channel, '') end\nreturn answer\n";
 
 /// The text of a script of consumer groups, after their shared code.
 macro_rules! of_groups {

@@ -1,7 +1,16 @@
 //! Reads the server's state and the partitions' counters, and lays out a store that was emptied.
 
-use super::conn::Link;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use redis::Value;
+
+use super::cluster::shown;
+use super::conn::{Link, refused};
 use super::instance::Instance;
+use super::lane::Lane;
+use super::markers::MARKER;
 use super::reply::Info;
 use super::{RedisQueue, entry, gate, reply};
 use crate::domain::{PartitionId, Timestamp};
@@ -54,15 +63,78 @@ impl Confirmation {
     }
 }
 
+/// The state of one server, or of several together.
+struct ServerStatus {
+    version: String,
+    durability: Durability,
+    used_bytes: u64,
+    /// 0 = no limit.
+    max_bytes: u64,
+    warnings: Vec<String>,
+}
+
+impl ServerStatus {
+    fn read(info: &Info<'_>, fsync: &str, wait_replicas: u32, fails_over: bool) -> Self {
+        let confirmation = Confirmation::read(info, wait_replicas);
+        let durability = match (info.get("aof_enabled"), fsync) {
+            _ if confirmation.covers_all() => Durability::Replicated(confirmation.wanted),
+            ("1", "always") => Durability::AofAlways,
+            ("1", "no") => Durability::RedisMemory,
+            ("1", _) => Durability::AofEverySec,
+            _ => Durability::RedisMemory,
+        };
+        let mut warnings: Vec<String> = confirmation.warning(fails_over).into_iter().collect();
+        warnings.extend(gate::eviction(info));
+        if info.get("aof_last_write_status") == "err" {
+            warnings.push("Redis cannot write its append-only file".to_owned());
+        }
+        Self {
+            version: info.get("redis_version").to_owned(),
+            durability,
+            used_bytes: info.get("used_memory").parse().unwrap_or(0),
+            max_bytes: info.get("maxmemory").parse().unwrap_or(0),
+            warnings,
+        }
+    }
+
+    /// Returns the state of both together: the weaker durability, and the sums of the memory.
+    fn with(mut self, other: Self) -> Self {
+        if strength(&other.durability) < strength(&self.durability) {
+            self.durability = other.durability;
+        }
+        if self.version != other.version && !self.version.contains(&other.version) {
+            self.version = format!("{} and {}", self.version, other.version);
+        }
+        let has_limit = self.max_bytes > 0 && other.max_bytes > 0;
+        self.max_bytes = if has_limit { self.max_bytes + other.max_bytes } else { 0 };
+        self.used_bytes += other.used_bytes;
+        self.warnings.extend(other.warnings);
+        self
+    }
+}
+
+/// Returns a number that is higher for a stronger level.
+fn strength(durability: &Durability) -> u32 {
+    match durability {
+        Durability::Memory => 0,
+        Durability::RedisMemory => 1,
+        Durability::AofEverySec => 2,
+        Durability::AofAlways => 3,
+        Durability::Replicated(replicas) => replicas.saturating_add(4),
+    }
+}
+
 impl RedisQueue {
-    /// Lays out the store again if it was emptied while this program ran, for example by FLUSHALL.
-    /// Nobody knows which sequences were issued before, so streams start at the clock's
-    /// microseconds, which are above all sequences that can have been issued.
-    pub(super) async fn mend_layout(&self) -> Result<()> {
-        let mut get = redis::cmd("GET");
-        get.arg(self.names.layout());
-        if reply::text(self.control.command(&get).await?)?.is_some() {
+    /// Lays out the store again if it was emptied while this program ran, for example by FLUSHALL, or,
+    /// in a cluster, if the partition was lost. Nobody knows which sequences were issued before, so
+    /// streams start at the clock's microseconds, which are above all sequences that can have been
+    /// issued.
+    pub(super) async fn mend_layout(&self, partition: PartitionId) -> Result<()> {
+        if self.is_laid_out(partition).await? {
             return Ok(());
+        }
+        if self.control.is_clustered() {
+            return self.mend_cluster().await;
         }
         self.witness.forget();
         let base = Timestamp::now().as_micros().unsigned_abs();
@@ -75,6 +147,15 @@ impl RedisQueue {
         self.check_layout().await
     }
 
+    /// Reports whether a partition is laid out: alone in a cluster, else with the whole store.
+    pub(super) async fn is_laid_out(&self, partition: PartitionId) -> Result<bool> {
+        let find = match self.control.is_clustered() {
+            true => redis::cmd("HEXISTS").arg(self.names.keys(partition).counts()).arg(MARKER).clone(),
+            false => redis::cmd("EXISTS").arg(self.names.layout()).clone(),
+        };
+        Ok(reply::number(self.control.command(&find).await?)? == 1)
+    }
+
     async fn check_layout(&self) -> Result<()> {
         self.gate.laid_out(self.control.command(&self.gate.lay_out()).await?)?;
         self.identify().await.map(drop)
@@ -82,40 +163,80 @@ impl RedisQueue {
 
     /// Implements [`RedisQueue::check`].
     pub(super) async fn describe(&self) -> Result<String> {
+        self.control.connect().await?;
         let mut get = redis::cmd("GET");
         get.arg(self.names.layout());
         let stored = reply::text(self.control.command(&get).await?)?;
         self.gate.check_layout(stored.as_deref())?;
-        let mut info = redis::cmd("INFO");
-        info.arg("everything");
-        let info = reply::text(self.control.command(&info).await?)?.unwrap_or_default();
-        let info = Info::parse(&info);
-        self.gate.check_eviction(&info)?;
-        if info.get("role") == "slave" {
-            let why =
-                "this Redis is a replica, which takes no writes: put the primary's address into the URL";
-            return Err(Error::Unsuitable(why.to_owned()));
+        let mut versions = BTreeSet::new();
+        let links = self.control.links();
+        for link in &links {
+            let mut info = redis::pipe();
+            info.cmd("INFO").arg("everything");
+            let info = link.run(&info).await?.pop().unwrap_or(Ok(Value::Nil)).map_err(refused)?;
+            let info = reply::text(info)?.unwrap_or_default();
+            let info = Info::parse(&info);
+            gate::check_eviction(&info, &link.node)?;
+            if info.get("role") == "slave" {
+                let why =
+                    "this Redis is a replica, which takes no writes: put the primary's address into the URL";
+                return Err(Error::Unsuitable(why.to_owned()));
+            }
+            versions.insert(info.get("redis_version").to_owned());
         }
-        let version = info.get("redis_version");
+        let version = versions.into_iter().collect::<Vec<_>>().join(" and ");
         let named = self.target.sentinels().and_then(|sentinels| sentinels.describe());
-        let named = named.map_or_else(String::new, |primary| format!(" at {primary}"));
+        let mut named = named.map_or_else(String::new, |primary| format!(" at {primary}"));
+        if self.control.is_clustered() {
+            named = format!(", a cluster of {} masters", links.len());
+        }
         Ok(match stored {
             Some(_) => format!("Redis {version}{named}, contains a store of this layout"),
             None => format!("Redis {version}{named}, contains no store yet"),
         })
     }
 
-    pub(super) async fn read_status(&self, link: &Link) -> Result<BackendStatus> {
+    pub(super) async fn read_status(&self, lane: &Lane) -> Result<BackendStatus> {
+        if lane.links().is_empty() {
+            lane.connect().await?;
+        }
+        let links = lane.links();
+        let all = join_all(links.iter().map(|link| async move {
+            let status = self.ask_status(link).await;
+            (link, status)
+        }));
+        let (mut found, mut failures) = (Vec::new(), Vec::new());
+        for (link, status) in all.await {
+            match status {
+                Ok(status) => found.push(status),
+                Err(error) => failures.push((link.node.address().map(shown).unwrap_or_default(), error)),
+            }
+        }
+        let Some(mut status) = found.into_iter().reduce(ServerStatus::with) else {
+            let error = failures.pop().map(|(_, error)| error);
+            return Err(error.unwrap_or_else(|| Error::Unreachable("the cluster has no server".to_owned())));
+        };
+        for (address, error) in failures {
+            status.warnings.push(format!("the partitions on {address} are not available: {error}"));
+        }
+        let store = self.read_identity().await?;
+        if self.witness.is_joining() {
+            return Err(Error::Joining);
+        }
+        let ServerStatus { version, durability, used_bytes, max_bytes, warnings } = status;
+        Ok(BackendStatus { kind: "redis", store, version, durability, used_bytes, max_bytes, warnings })
+    }
+
+    /// Asks one server for its state.
+    async fn ask_status(&self, link: &Arc<Link>) -> Result<ServerStatus> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("everything");
         pipe.cmd("CONFIG").arg("GET").arg("appendfsync");
         let mut answers = link.run(&pipe).await?.into_iter();
-        let info =
-            answers.next().ok_or_else(|| Error::Corrupt("no INFO".into()))?.map_err(super::conn::refused)?;
+        let info = answers.next().ok_or_else(|| Error::Corrupt("no INFO".into()))?.map_err(refused)?;
         let info = reply::text(info)?.unwrap_or_default();
-        let info = reply::Info::parse(&info);
-        let field = |name: &str| info.get(name);
-        if field("loading") == "1" {
+        let info = Info::parse(&info);
+        if info.get("loading") == "1" {
             return Err(Error::Refused("Redis is loading its data set".to_owned()));
         }
         let fsync = match answers.next() {
@@ -123,43 +244,18 @@ impl RedisQueue {
             // Asking is not permitted: report the weaker level.
             Some(Err(_)) | None => String::new(),
         };
-        self.memory_usage.note(&info);
-        self.drop_outdated_writers(&Instance::read(&info, &fsync));
-        let store = self.read_identity().await?;
-        if self.witness.is_joining() {
-            return Err(Error::Joining);
+        link.node.memory.note(&info);
+        // For example after CONFIG SET appendfsync.
+        let instance = Instance::read(&info, &fsync);
+        self.writers.iter().for_each(|lane| lane.drop_unless(&link.node, &instance));
+        let fails_over = self.control.is_clustered() || self.target.sentinels().is_some();
+        let mut status = ServerStatus::read(&info, &fsync, self.config.wait_replicas, fails_over);
+        if let Some(address) = link.node.address() {
+            for warning in &mut status.warnings {
+                *warning = format!("{}: {warning}", shown(address));
+            }
         }
-        let confirmation = Confirmation::read(&info, self.config.wait_replicas);
-        let durability = match (field("aof_enabled"), fsync.as_str()) {
-            _ if confirmation.covers_all() => Durability::Replicated(confirmation.wanted),
-            ("1", "always") => Durability::AofAlways,
-            ("1", "no") => Durability::RedisMemory,
-            ("1", _) => Durability::AofEverySec,
-            _ => Durability::RedisMemory,
-        };
-        let mut warnings: Vec<String> =
-            confirmation.warning(self.target.sentinels().is_some()).into_iter().collect();
-        warnings.extend(gate::eviction(&info));
-        if field("aof_last_write_status") == "err" {
-            warnings.push("Redis cannot write its append-only file".to_owned());
-        }
-        Ok(BackendStatus {
-            kind: "redis",
-            store,
-            version: field("redis_version").to_owned(),
-            durability,
-            used_bytes: field("used_memory").parse().unwrap_or(0),
-            max_bytes: field("maxmemory").parse().unwrap_or(0),
-            warnings,
-        })
-    }
-
-    /// Drops the connections for uploads whose server process or settings differ from `instance`,
-    /// for example after CONFIG SET appendfsync.
-    fn drop_outdated_writers(&self, instance: &Instance) {
-        for link in &self.writers {
-            link.drop_unless(instance);
-        }
+        Ok(status)
     }
 
     pub(super) async fn stats(&self, partition: PartitionId) -> Result<PartitionStats> {
@@ -171,7 +267,7 @@ impl RedisQueue {
         pipe.cmd("GET").arg(keys.report());
         pipe.cmd("GET").arg(keys.holder()).cmd("PTTL").arg(keys.lease());
         let mut answers = self.all(&self.control, &pipe).await?.into_iter();
-        let mut next = || answers.next().unwrap_or(redis::Value::Nil);
+        let mut next = || answers.next().unwrap_or(Value::Nil);
         let counts = reply::Fields::read(next())?;
         let oldest = reply::entries(next())?.into_iter().next();
         let streams = reply::number(next())?;
@@ -206,12 +302,8 @@ impl RedisQueue {
     }
 
     /// Runs a pipeline whose commands must all succeed.
-    pub(super) async fn all(
-        &self,
-        link: &super::conn::Link,
-        pipe: &redis::Pipeline,
-    ) -> Result<Vec<redis::Value>> {
-        link.run(pipe).await?.into_iter().map(|answer| answer.map_err(super::conn::refused)).collect()
+    pub(super) async fn all(&self, lane: &Lane, pipe: &redis::Pipeline) -> Result<Vec<Value>> {
+        lane.run(pipe).await?.into_iter().map(|answer| answer.map_err(refused)).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use super::peer::{Login, Peer, RedisSecurity, read_password};
 use super::resp::{RespConnection, explained};
 use super::sentinel::{Sentinels, Watch};
 use super::tls;
-use super::url::{Place, RedisUrl};
+use super::url::{Address, Place, RedisUrl};
 use crate::queue::{Error, Result};
 
 /// The place of the server to connect to.
@@ -22,6 +22,8 @@ enum Server {
     Fixed(ConnectionAddr),
     /// It is the primary that the Sentinels name.
     Named { sentinels: Arc<Sentinels>, watch: Watch },
+    /// It is one of a cluster. These are asked for the others first.
+    Clustered(Vec<Address>),
 }
 
 /// A Redis to connect to.
@@ -55,6 +57,7 @@ impl Target {
                 let sentinels = Arc::new(Sentinels::new(all, name, is_tls, security));
                 Server::Named { sentinels, watch: Watch::default() }
             }
+            Place::Cluster(all) => Server::Clustered(all),
         };
         let target = Self {
             server,
@@ -73,14 +76,16 @@ impl Target {
         Ok(target)
     }
 
-    /// Connects and logs in, within `limit`. If Sentinels name the server, they are asked first, and
-    /// the connection ends as soon as one of them names another server.
+    /// Connects and logs in, within `limit`: to the server of a cluster at `address`, else to the only
+    /// server. If Sentinels name that one, they are asked first, and the connection ends as soon as
+    /// one of them names another server.
     ///
     /// # Errors
     /// The server or all Sentinels cannot be reached, or the login is refused, or the server is not
     /// the primary, or a file cannot be read.
     pub(super) async fn connect(
         &self,
+        address: Option<&Address>,
         limit: Duration,
         answer_timeout: Duration,
     ) -> RedisResult<RespConnection> {
@@ -88,6 +93,12 @@ impl Target {
         match &self.server {
             Server::Fixed(address) => {
                 let (peer, never) = (self.peer(address.clone())?, CancellationToken::new());
+                RespConnection::connect(&peer, deadline, answer_timeout, never).await
+            }
+            Server::Clustered(all) => {
+                let nobody = || io::Error::other("the URL names no server");
+                let address = address.or_else(|| all.first()).ok_or_else(nobody)?;
+                let (peer, never) = (self.peer_at(address)?, CancellationToken::new());
                 RespConnection::connect(&peer, deadline, answer_timeout, never).await
             }
             Server::Named { sentinels, .. } => {
@@ -108,10 +119,23 @@ impl Target {
         }
     }
 
+    /// Returns the servers of a cluster that the URL names; `None` if it names no cluster.
+    pub(super) fn seeds(&self) -> Option<&[Address]> {
+        match &self.server {
+            Server::Clustered(all) => Some(all),
+            Server::Fixed(_) | Server::Named { .. } => None,
+        }
+    }
+
+    /// Returns how to connect to the server of a cluster at this address.
+    pub(super) fn peer_at(&self, (host, port): &Address) -> io::Result<Peer> {
+        self.peer(ConnectionAddr::Tcp(host.clone(), *port))
+    }
+
     /// Returns the Sentinels that name the server.
     pub(super) fn sentinels(&self) -> Option<&Arc<Sentinels>> {
         match &self.server {
-            Server::Fixed(_) => None,
+            Server::Fixed(_) | Server::Clustered(_) => None,
             Server::Named { sentinels, .. } => Some(sentinels),
         }
     }

@@ -13,10 +13,16 @@ const TLS: &str = "rediss://";
 const SENTINEL: &str = "redis-sentinel://";
 const SENTINEL_TLS: &str = "rediss-sentinel://";
 const SENTINEL_PORT: u16 = 26_379;
-/// The maximum number of Sentinels in a URL.
-const MAX_SENTINELS: usize = 16;
+/// The schemes of a cluster, without and with TLS.
+const CLUSTER: &str = "redis-cluster://";
+const CLUSTER_TLS: &str = "rediss-cluster://";
+const REDIS_PORT: u16 = 6_379;
+/// The maximum number of Sentinels, or of servers of a cluster, in a URL.
+const MAX_HOSTS: usize = 16;
 const SENTINEL_FORM: &str =
     "Sentinels are given as redis-sentinel://HOST[:PORT],HOST[:PORT],.../NAME, with the name of the primary";
+const CLUSTER_FORM: &str =
+    "a cluster is given as redis-cluster://HOST[:PORT],HOST[:PORT],..., with some of its servers";
 
 /// A host and a port.
 pub(super) type Address = (String, u16);
@@ -35,11 +41,15 @@ pub(super) enum Place {
     Server(ConnectionAddr),
     /// The primary that these Sentinels know under this name.
     Sentinels(Vec<Address>, String),
+    /// A cluster that contains these servers.
+    Cluster(Vec<Address>),
 }
 
 /// `redis://` or `rediss://` (TLS) `[user:password@]host:port[/db]`, or
 /// `unix:///path[?db=N&user=NAME&pass=PASSWORD]`, or `redis-sentinel://` or `rediss-sentinel://`
-/// `[user:password@]host[:port],host[:port],.../name[/db]`. It is shown without user and password.
+/// `[user:password@]host[:port],host[:port],.../name[/db]`, or `redis-cluster://` or
+/// `rediss-cluster://` `[user:password@]host[:port],host[:port],...`. It is shown without user and
+/// password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
 
@@ -53,7 +63,7 @@ impl RedisUrl {
     /// Reports whether the connection is encrypted.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.0.starts_with(TLS) || self.0.starts_with(SENTINEL_TLS)
+        [TLS, SENTINEL_TLS, CLUSTER_TLS].iter().any(|scheme| self.0.starts_with(scheme))
     }
 
     /// Reports whether the URL names Sentinels, which know the primary.
@@ -62,16 +72,23 @@ impl RedisUrl {
         self.behind_sentinel_scheme().is_some()
     }
 
+    /// Reports whether the URL names servers of a cluster.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        self.behind_cluster_scheme().is_some()
+    }
+
     /// Reports whether the URL begins like the URL of a Redis.
     #[must_use]
     pub fn has_known_scheme(&self) -> bool {
-        ["redis://", TLS, "unix://", "redis+unix://", SENTINEL, SENTINEL_TLS]
+        ["redis://", TLS, "unix://", "redis+unix://", SENTINEL, SENTINEL_TLS, CLUSTER, CLUSTER_TLS]
             .iter()
             .any(|scheme| self.0.starts_with(scheme))
     }
 
     /// Reports whether the address is on this machine: a Unix socket or a loopback address. The
-    /// servers that Sentinels know are taken to be where the Sentinels are.
+    /// servers that Sentinels know are taken to be where the Sentinels are, and those of a cluster where
+    /// the named ones are.
     #[must_use]
     pub fn is_local(&self) -> bool {
         let is_loopback = |host: &str| {
@@ -81,7 +98,9 @@ impl RedisUrl {
         match self.parse().map(|parts| parts.place) {
             Ok(Place::Server(ConnectionAddr::Unix(_))) => true,
             Ok(Place::Server(ConnectionAddr::Tcp(host, _))) => is_loopback(&host),
-            Ok(Place::Sentinels(all, _)) => all.iter().all(|(host, _)| is_loopback(host)),
+            Ok(Place::Sentinels(all, _) | Place::Cluster(all)) => {
+                all.iter().all(|(host, _)| is_loopback(host))
+            }
             Ok(Place::Server(_)) | Err(_) => false,
         }
     }
@@ -102,9 +121,14 @@ impl RedisUrl {
         self.0.strip_prefix(SENTINEL).or_else(|| self.0.strip_prefix(SENTINEL_TLS))
     }
 
+    fn behind_cluster_scheme(&self) -> Option<&str> {
+        self.0.strip_prefix(CLUSTER).or_else(|| self.0.strip_prefix(CLUSTER_TLS))
+    }
+
     /// Reads the URL. TLS is not part of the result.
     pub(super) fn parse(&self) -> Result<Parts> {
-        let rest = self.0.strip_prefix(TLS).or_else(|| self.behind_sentinel_scheme());
+        let behind_list = self.behind_sentinel_scheme().or_else(|| self.behind_cluster_scheme());
+        let rest = self.0.strip_prefix(TLS).or(behind_list);
         // `#insecure` is the usual request not to verify the certificate.
         if rest.is_some_and(|rest| rest.contains('#')) {
             return Err(invalid(
@@ -113,6 +137,9 @@ impl RedisUrl {
         }
         if let Some(rest) = self.behind_sentinel_scheme() {
             return sentinels(rest);
+        }
+        if let Some(rest) = self.behind_cluster_scheme() {
+            return cluster(rest);
         }
         let info = match rest {
             Some(rest) => format!("redis://{rest}").into_connection_info(),
@@ -141,34 +168,64 @@ fn invalid(why: &dyn fmt::Display) -> Error {
 
 /// Reads the URL of Sentinels behind its scheme.
 fn sentinels(rest: &str) -> Result<Parts> {
-    // A name contains no @, but a password may.
-    let (login, rest) = rest.rsplit_once('@').map_or(("", rest), |(login, rest)| (login, rest));
+    let (login, rest) = split_login(rest);
     let Some((hosts, path)) = rest.split_once('/') else { return Err(invalid(&SENTINEL_FORM)) };
     let (name, database) = path.split_once('/').unwrap_or((path, "0"));
     let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || !name.chars().all(is_name) {
         return Err(invalid(&SENTINEL_FORM));
     }
+    let (all, info) = addresses(login, hosts, database, SENTINEL_PORT, &SENTINEL_FORM)?;
+    Ok(Parts::new(Place::Sentinels(all, name.to_owned()), &info))
+}
+
+/// Reads the URL of a cluster behind its scheme.
+fn cluster(rest: &str) -> Result<Parts> {
+    let (login, rest) = split_login(rest);
+    let (hosts, database) = rest.split_once('/').unwrap_or((rest, ""));
+    if !matches!(database, "" | "0") {
+        return Err(invalid(&format!(
+            "a cluster has only database 0; remove /{database}, and give --namespace if several Frameways share the \
+             cluster"
+        )));
+    }
+    let (all, info) = addresses(login, hosts, "0", REDIS_PORT, &CLUSTER_FORM)?;
+    Ok(Parts::new(Place::Cluster(all), &info))
+}
+
+/// Splits user and password off. A host contains no @, but a password may.
+fn split_login(rest: &str) -> (&str, &str) {
+    rest.rsplit_once('@').unwrap_or(("", rest))
+}
+
+/// Reads a list of hosts; also returns the settings of the connection to each.
+fn addresses(
+    login: &str,
+    hosts: &str,
+    database: &str,
+    default_port: u16,
+    form: &dyn fmt::Display,
+) -> Result<(Vec<Address>, ConnectionInfo)> {
     let hosts: Vec<&str> = hosts.split(',').collect();
-    if hosts.len() > MAX_SENTINELS {
-        return Err(invalid(&format!("it names {} Sentinels; the maximum is {MAX_SENTINELS}", hosts.len())));
+    if hosts.len() > MAX_HOSTS {
+        return Err(invalid(&format!("it names {} servers; the maximum is {MAX_HOSTS}", hosts.len())));
     }
     let at = if login.is_empty() { "" } else { "@" };
     let mut parsed = Vec::with_capacity(hosts.len());
     for host in hosts {
         // The last colon of an address of IPv6 is before its closing bracket.
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-        let host = if has_port { host.to_owned() } else { format!("{host}:{SENTINEL_PORT}") };
+        let host = if has_port { host.to_owned() } else { format!("{host}:{default_port}") };
         let url = format!("redis://{login}{at}{host}/{database}");
         let info = url.into_connection_info().map_err(|error| invalid(&error))?;
         match info.addr() {
             ConnectionAddr::Tcp(host, port) if !host.is_empty() => parsed.push(((host.clone(), *port), info)),
-            _ => return Err(invalid(&SENTINEL_FORM)),
+            _ => return Err(invalid(form)),
         }
     }
     let (all, infos): (Vec<Address>, Vec<ConnectionInfo>) = parsed.into_iter().unzip();
-    let first = infos.first().ok_or_else(|| invalid(&SENTINEL_FORM))?;
-    Ok(Parts::new(Place::Sentinels(all, name.to_owned()), first))
+    let first = infos.into_iter().next().ok_or_else(|| invalid(form))?;
+    Ok((all, first))
 }
 
 impl From<String> for RedisUrl {
@@ -276,7 +333,7 @@ mod tests {
         assert_eq!((name.as_str(), database), ("my.fw-1", 2));
         assert_eq!((user.as_deref(), password.as_deref()), (Some("me"), Some("s/ecret")));
         assert!(RedisUrl::from("rediss-sentinel://a/fw").is_tls());
-        let many = format!("redis-sentinel://{}/fw", vec!["a"; MAX_SENTINELS + 1].join(","));
+        let many = format!("redis-sentinel://{}/fw", vec!["a"; MAX_HOSTS + 1].join(","));
         for invalid in [
             "redis-sentinel://a,b",
             "redis-sentinel://a,b/",
@@ -287,6 +344,35 @@ mod tests {
             "redis-sentinel://a/fw?db=1",
             "redis-sentinel://a/fw#insecure",
             &many,
+        ] {
+            assert!(RedisUrl::from(invalid).parse().is_err(), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn servers_of_a_cluster_are_read() {
+        let read = |url: &str| match RedisUrl::from(url).parse() {
+            Ok(Parts { place: Place::Cluster(all), database: 0, user, .. }) => {
+                let all: Vec<String> = all.iter().map(|(host, port)| format!("{host} {port}")).collect();
+                (all.join(", "), user)
+            }
+            Ok(_) => panic!("{url} is a cluster"),
+            Err(error) => (error.to_string(), None),
+        };
+        assert_eq!(read("redis-cluster://a,10.0.0.1:5/"), ("a 6379, 10.0.0.1 5".to_owned(), None));
+        assert_eq!(
+            read("rediss-cluster://me:s%2Fecret@[::1]:7/0"),
+            ("::1 7".to_owned(), Some("me".to_owned()))
+        );
+        assert!(
+            RedisUrl::from("rediss-cluster://a").is_tls() && RedisUrl::from("redis-cluster://a").is_cluster()
+        );
+        assert!(read("redis-cluster://a,b/1").0.contains("only database 0"));
+        for invalid in [
+            "redis-cluster://",
+            "redis-cluster://a,,b",
+            "redis-cluster://a:x",
+            "rediss-cluster://a/#insecure",
         ] {
             assert!(RedisUrl::from(invalid).parse().is_err(), "{invalid}");
         }

@@ -84,13 +84,17 @@ pub(super) struct Witness {
     partitions: Vec<Mutex<Partition>>,
     /// `None` = it is not one of the servers that accept frames: it confirms nothing.
     presence: Mutex<Option<Presence>>,
+    /// True if the store lies in a cluster: its servers fail one by one, and have clocks of their own,
+    /// so the list of servers on one of them confirms nothing.
+    is_clustered: bool,
     /// The lock that is held during a heartbeat: only one is sent at a time.
     pub(super) heartbeat_lock: tokio::sync::Mutex<()>,
 }
 
 impl Witness {
-    pub(super) fn new(partitions: Partitions) -> Self {
+    pub(super) fn new(partitions: Partitions, is_clustered: bool) -> Self {
         Self {
+            is_clustered,
             server: format!("s-{:016x}", rand::random::<u64>()),
             partitions: partitions.all().map(|_| Mutex::default()).collect(),
             presence: Mutex::default(),
@@ -137,11 +141,12 @@ impl Witness {
     /// Returns the highest issued sequence of a stream and its epoch as `lua/accept.lua` takes
     /// them, "epoch:sequence"; the sequence is 0 unless this server knows of all that were issued.
     pub(super) fn highest_issued(&self, id: PartitionId, stream: &StreamId) -> String {
-        let sure = self
-            .presence
-            .lock()
-            .as_ref()
-            .is_some_and(|presence| presence.alone && !presence.confirmed.is_empty());
+        let sure = !self.is_clustered
+            && self
+                .presence
+                .lock()
+                .as_ref()
+                .is_some_and(|presence| presence.alone && !presence.confirmed.is_empty());
         let highest = self.partition(id).issued.get(stream).copied().filter(|_| sure);
         let (epoch, number) = highest.unwrap_or_default();
         format!("{epoch}:{number}")
@@ -150,6 +155,11 @@ impl Witness {
     /// Forgets everything: the store was emptied.
     pub(super) fn forget(&self) {
         self.partitions.iter().for_each(|partition| *partition.lock() = Partition::default());
+    }
+
+    /// Forgets a partition, which lost all its data.
+    pub(super) fn forget_partition(&self, id: PartitionId) {
+        *self.partition(id) = Partition::default();
     }
 
     /// Returns the earlier run ids that this server confirms, as `lua/accept.lua` takes them.
@@ -162,12 +172,17 @@ impl Witness {
     /// Returns the time until which this server may accept frames, by the clock of Redis, in
     /// milliseconds; 0 = no limit.
     pub(super) fn may_accept_until(&self) -> u64 {
-        self.presence.lock().as_ref().map_or(0, |presence| presence.may_accept_until)
+        let until = self.presence.lock().as_ref().map_or(0, |presence| presence.may_accept_until);
+        // 1: it has not joined, or has left.
+        if self.is_clustered && until > 1 { 0 } else { until }
     }
 
     /// Reports whether a heartbeat is due before a frame is accepted by this Redis process.
     pub(super) fn is_due(&self, run_id: &str) -> bool {
         self.presence.lock().as_ref().is_some_and(|presence| {
+            if self.is_clustered {
+                return presence.run_id.is_none();
+            }
             presence.run_id.as_deref() != Some(run_id)
                 || presence.list_read_at.elapsed() + HEARTBEAT_EVERY >= MAY_ACCEPT
         })
@@ -250,7 +265,7 @@ mod tests {
     use super::*;
 
     fn witness() -> Witness {
-        let witness = Witness::new(Partitions::new(1).unwrap());
+        let witness = Witness::new(Partitions::new(1).unwrap(), false);
         witness.begin();
         witness.joined();
         witness
@@ -290,7 +305,7 @@ mod tests {
         late.answered("c", Instant::now(), 1, 9);
         assert_eq!(late.confirmed(), "", "processes that were confirmed earlier are not confirmed any more");
         // It is not one of the servers that accept frames.
-        let silent = Witness::new(Partitions::new(1).unwrap());
+        let silent = Witness::new(Partitions::new(1).unwrap(), false);
         silent.answered("a", Instant::now(), 1, 9);
         silent.answered("b", Instant::now(), 1, 9);
         assert_eq!((silent.confirmed(), silent.may_accept_until()), (String::new(), 0));
@@ -298,7 +313,7 @@ mod tests {
 
     #[test]
     fn known_values_rise_within_an_epoch_and_are_replaced_by_those_of_the_next() {
-        let witness = Witness::new(Partitions::new(1).unwrap());
+        let witness = Witness::new(Partitions::new(1).unwrap(), false);
         let id = Partitions::new(1).unwrap().get(0).unwrap();
         let known = |epoch, accepted, feed| HighWater { epoch, accepted, feed };
         witness.note(id, known(1, 10, 5));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::cluster;
 use super::lease::fence;
 use super::resp::Request;
 use super::scripts::Call;
@@ -85,15 +86,14 @@ impl RedisQueue {
         if positions.is_empty() {
             return Ok(Vec::new());
         }
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(WAKE_ENTRIES).arg("BLOCK").arg(wait.as_millis().max(1) as u64).arg("STREAMS");
-        for (partition, _) in positions {
-            read.arg(self.names.keys(*partition).work());
-        }
-        for (_, WorkPosition(a, b)) in positions {
-            read.arg(format!("{a}-{b}"));
-        }
-        let found = reply::streams(self.block(&read, wait).await?)?;
+        let wanted: Vec<cluster::Wanted> = positions
+            .iter()
+            .map(|&(partition, WorkPosition(a, b))| cluster::Wanted {
+                key: self.names.keys(partition).work(),
+                position: (a, b),
+            })
+            .collect();
+        let found = self.await_entries(&wanted, WAKE_ENTRIES, wait).await?;
         let newest = |partition: &PartitionId| {
             let key = self.names.keys(*partition).work();
             let (_, entries) = found.iter().find(|(name, _)| *name == key)?;
@@ -137,6 +137,7 @@ impl RedisQueue {
         let keys = self.names.keys(lease.partition);
         let mut request = Request::default();
         let mut call = Call::default();
+        self.wake(&mut call, keys.feed());
         call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts()).key(keys.dead());
         call.arg(fence(lease)).number(FEED_ENTRIES).number(self.config.budget.dead_bytes);
         for frame in frames {

@@ -143,8 +143,10 @@ pub(crate) async fn facts(
     partitions: Partitions,
 ) -> Result<Facts> {
     let target = Target::new(url, security)?;
-    let connection =
-        target.connect(CONNECT_TIMEOUT, ANSWER_TIMEOUT).await.map_err(|error| target.unreachable(&error))?;
+    let connection = target
+        .connect(None, CONNECT_TIMEOUT, ANSWER_TIMEOUT)
+        .await
+        .map_err(|error| target.unreachable(&error))?;
     let info = ask(&connection, &[words(&["INFO", "everything"])]).await?.pop();
     let info = info.unwrap_or(Ok(Value::Nil)).map_err(refused)?;
     let info = reply::text(info)?.unwrap_or_default();

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::hints::explained;
 use self::replies::Replies;
 pub(super) use self::request::Request;
-pub(super) use self::subscription::Subscription;
+pub(super) use self::subscription::{Push, Subscription};
 use super::peer::Peer;
 
 /// The maximum number of requests that wait to be written; each may contain many pictures.

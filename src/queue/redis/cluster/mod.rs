@@ -1,0 +1,214 @@
+//! A Redis Cluster: the map from slots to servers, and the knowledge which partitions have moved
+//! without loss. `docs/adr/0026` has the reasoning.
+
+mod ask;
+mod slots;
+mod wakes;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub(super) use self::slots::{SlotMap, slot_of};
+pub(super) use self::wakes::{Due, ReadTo, Wakes, Wanted};
+use super::memory_usage::MemoryUsage;
+use super::node::Node;
+use super::target::Target;
+use super::url::Address;
+use crate::domain::PartitionId;
+use crate::queue::{Budget, Error, Result};
+
+/// The least time between two questions for the map.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// The maximum number of earlier processes of a partition that are remembered.
+const MAX_MOVES: usize = 8;
+
+/// A partition of the store in the cluster.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) partition: PartitionId,
+    /// A key in its slot.
+    pub(super) key: String,
+}
+
+/// A Redis Cluster.
+pub(super) struct Cluster {
+    target: Arc<Target>,
+    places: Vec<Place>,
+    budget: Budget,
+    map: watch::Sender<Option<Arc<SlotMap>>>,
+    nodes: Mutex<HashMap<Arc<Address>, Arc<Node>>>,
+    /// Held while the map is asked for: the time of the last answer or failure, and the failure.
+    asked: tokio::sync::Mutex<Option<(Instant, Option<Error>)>>,
+    /// For each partition that moved, the processes that were alive when it left them.
+    moves: Mutex<HashMap<PartitionId, Vec<String>>>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(target: Arc<Target>, places: Vec<Place>, budget: Budget) -> Self {
+        Self {
+            target,
+            places,
+            budget,
+            map: watch::Sender::new(None),
+            nodes: Mutex::default(),
+            asked: tokio::sync::Mutex::default(),
+            moves: Mutex::default(),
+        }
+    }
+
+    /// Returns the server at an address of the cluster.
+    pub(super) fn node(&self, address: &Arc<Address>) -> Arc<Node> {
+        let new = || Arc::new(Node::new(Some(Arc::clone(address)), Arc::new(MemoryUsage::new(self.budget))));
+        Arc::clone(self.nodes.lock().entry(Arc::clone(address)).or_insert_with(new))
+    }
+
+    /// Returns the map; asks for it if it is not known yet.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]: no server of the cluster answers.
+    pub(super) async fn map(&self) -> Result<Arc<SlotMap>> {
+        if let Some(map) = self.known_map() {
+            return Ok(map);
+        }
+        self.refresh().await
+    }
+
+    /// Returns the map as it was last read.
+    pub(super) fn known_map(&self) -> Option<Arc<SlotMap>> {
+        self.map.borrow().clone()
+    }
+
+    /// Returns a receiver that is told of new maps.
+    pub(super) fn changes(&self) -> watch::Receiver<Option<Arc<SlotMap>>> {
+        self.map.subscribe()
+    }
+
+    /// Asks for the map, unless that was done just now. Callers that come meanwhile wait for the same
+    /// answer.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]: no server of the cluster answers.
+    pub(super) async fn refresh(&self) -> Result<Arc<SlotMap>> {
+        let mut asked = self.asked.lock().await;
+        let is_fresh = asked.as_ref().is_some_and(|(at, _)| at.elapsed() < ASK_EVERY);
+        match (is_fresh, &*asked, self.known_map()) {
+            (true, Some((_, Some(error))), _) => return Err(error.clone()),
+            (true, _, Some(map)) => return Ok(map),
+            _ => {}
+        }
+        match self.ask_for_map().await {
+            Ok(map) => {
+                let map = self.change(map).await;
+                *asked = Some((Instant::now(), None));
+                Ok(map)
+            }
+            Err(error) => {
+                *asked = Some((Instant::now(), Some(error.clone())));
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that a server said which other one owns a slot. That one is newer than the map.
+    pub(super) async fn moved(&self, slot: u16, to: Address) {
+        let _asked = self.asked.lock().await;
+        let Some(map) = self.known_map() else { return };
+        if map.owner(slot).is_none_or(|owner| **owner != to) {
+            self.change(map.with(slot, to)).await;
+        }
+    }
+
+    /// Puts a new map in force. First finds out which partitions moved there without loss.
+    async fn change(&self, map: SlotMap) -> Arc<SlotMap> {
+        let map = Arc::new(map);
+        if let Some(old) = self.known_map() {
+            if *old == *map {
+                return old;
+            }
+            let mut pairs: HashMap<(Arc<Address>, Arc<Address>), Vec<&Place>> = HashMap::new();
+            for place in &self.places {
+                let slot = slot_of(place.key.as_bytes());
+                if let (Some(from), Some(to)) = (old.owner(slot), map.owner(slot))
+                    && from != to
+                {
+                    pairs.entry((Arc::clone(from), Arc::clone(to))).or_default().push(place);
+                }
+            }
+            for ((from, to), places) in pairs {
+                let given = self.was_given(&from, &to, &places[0].key).await;
+                let ids: Vec<String> = places.iter().map(|place| place.partition.to_string()).collect();
+                tracing::info!(
+                    from = shown(&from),
+                    to = shown(&to),
+                    partitions = ids.join(" "),
+                    complete = given.is_some(),
+                    "partitions moved to another server of the cluster"
+                );
+                let mut moves = self.moves.lock();
+                for place in places {
+                    match &given {
+                        Some(run_id) => {
+                            let of_partition = moves.entry(place.partition).or_default();
+                            of_partition.insert(0, run_id.clone());
+                            of_partition.truncate(MAX_MOVES);
+                        }
+                        None => drop(moves.remove(&place.partition)),
+                    }
+                }
+            }
+        }
+        self.divide_memory(&map);
+        self.nodes.lock().retain(|address, _| map.masters().contains(address));
+        self.map.send_replace(Some(Arc::clone(&map)));
+        map
+    }
+
+    /// Tells each server how many partitions it holds, which decides about its part of the memory.
+    fn divide_memory(&self, map: &SlotMap) {
+        let mut counts: HashMap<&Arc<Address>, u64> = HashMap::new();
+        for place in &self.places {
+            if let Some(owner) = map.owner(slot_of(place.key.as_bytes())) {
+                *counts.entry(owner).or_default() += 1;
+            }
+        }
+        for master in map.masters() {
+            let part = counts.get(master).copied().unwrap_or(0);
+            self.node(master).memory.hold(part, self.places.len() as u64);
+        }
+    }
+
+    /// Returns the run ids of the earlier processes that gave a partition away completely, separated
+    /// by spaces.
+    pub(super) fn given_by(&self, partition: PartitionId) -> String {
+        self.moves.lock().get(&partition).map(|run_ids| run_ids.join(" ")).unwrap_or_default()
+    }
+
+    /// Returns the servers that own slots.
+    pub(super) fn masters(&self) -> Vec<Arc<Node>> {
+        self.known_map()
+            .map_or_else(Vec::new, |map| map.masters().iter().map(|master| self.node(master)).collect())
+    }
+
+    /// Returns the server that holds a partition.
+    pub(super) fn owner(&self, partition: PartitionId) -> Option<Arc<Node>> {
+        let place = self.places.get(partition.index())?;
+        let map = self.known_map()?;
+        map.owner(slot_of(place.key.as_bytes())).map(|owner| self.node(owner))
+    }
+}
+
+/// Returns an address as it is shown.
+pub(super) fn shown((host, port): &Address) -> String {
+    format!("{host}:{port}")
+}
