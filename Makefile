@@ -32,7 +32,7 @@ CLIENTS_IN_STEPS := $(addprefix clients-,$(CLIENT_LANGUAGES))
 # measure. A suite that is not named here runs beside the clients.
 STEPS := fmt-check scripts "lint doc + deny proto languages" build layering \
          "unit corpus client_feature + cli" \
-         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) e2e-redis conformance-sentinel release-notes units chart + $(CLIENTS_IN_STEPS) clients-table interop containers" faults
+         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) e2e-redis conformance-sentinel conformance-cluster e2e-clusters-short release-notes units chart + $(CLIENTS_IN_STEPS) clients-table interop containers" faults
 
 # A script that cannot run on this machine prints "skipped: why" and exits with 3. That is a failure
 # only with `make test NO_SKIP=1`; the summary of `make test` lists it.
@@ -43,7 +43,7 @@ MAY_SKIP = || [ $$? -eq 3 ]
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
 .PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
-        $(CLIENTS_IN_STEPS) clients-table e2e-redis conformance-sentinel e2e-sentinel interop quickstart scripts bench coverage fuzz deb sbom msrv release-notes units chart deb-test containers \
+        $(CLIENTS_IN_STEPS) clients-table e2e-redis conformance-sentinel conformance-cluster e2e-sentinel e2e-cluster e2e-clusters-short clusters interop quickstart scripts bench coverage fuzz deb sbom msrv release-notes units chart deb-test containers \
         $(SUITES)
 
 help: ## prints this list
@@ -191,8 +191,24 @@ e2e-redis: ## runs the suite e2e with its queues in Redis, as the Redis user of 
 conformance-sentinel: ## runs the suite conformance with each Redis behind a Sentinel
 	TEST_ON_SENTINEL=1 cargo test --locked --test conformance -- $(FILTER)
 
+conformance-cluster: ## runs the suite conformance with each Redis as a cluster of three masters
+	TEST_ON_CLUSTER=1 cargo test --locked --test conformance -- redis:: $(FILTER)
+
 e2e-sentinel: ## runs the suite e2e with its queues in Redis servers behind Sentinels
 	TEST_ON_SENTINEL=1 cargo test --locked --test e2e -- $(FILTER)
+
+e2e-cluster: ## runs the suite e2e with its queues in clusters of three masters
+	TEST_ON_CLUSTER=1 cargo test --locked --test e2e -- $(FILTER)
+
+# What the clients of a server see of its backend, in few tests: frames, groups, dead letters, lists over all
+# partitions, the operators' commands, erasures and removals.
+SHORT := groups:: dead_letters:: erase:: frames:: list_frames:: operate:: removal:: submit::
+
+e2e-clusters-short: ## runs a short part of the suite e2e behind Sentinels, and in clusters
+	TEST_ON_SENTINEL=1 cargo test --locked --test e2e -- $(SHORT)
+	TEST_ON_CLUSTER=1 cargo test --locked --test e2e -- $(SHORT)
+
+clusters: conformance conformance-sentinel conformance-cluster e2e e2e-redis e2e-sentinel e2e-cluster ## (not in `make test`) runs the suites conformance and e2e on all four backends
 
 $(filter-out abuse faults,$(SUITES)):
 	cargo test --locked --test $@ -- $(FILTER)

@@ -1,6 +1,7 @@
 //! Helpers shared by the suites. Each suite uses some of them.
 #![allow(dead_code)]
 
+pub(crate) mod cluster;
 pub(crate) mod log;
 pub(crate) mod redis;
 pub(crate) mod sentinel;

@@ -83,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) through: Vec<String>,
     /// The lines of the configuration of a Sentinel, if this is one.
     pub(crate) sentinel: Option<String>,
+    /// True if it is a node of a cluster.
+    pub(crate) in_cluster: bool,
 }
 
 /// The files of a server's TLS.
@@ -99,6 +101,8 @@ pub(crate) struct RedisServer {
     port: u16,
     /// The port of TLS, if it has one.
     tls_port: u16,
+    /// The port at which the other nodes of its cluster reach it, if it is in one.
+    bus_port: u16,
     directory: TempDir,
     setup: Setup,
     running: Option<Running>,
@@ -142,11 +146,12 @@ impl RedisServer {
     /// The same as [`RedisServer::start_with`].
     pub(crate) fn start_as(setup: Setup) -> Self {
         let directory = TempDir::with_prefix("frameway-redis-").expect("a temporary directory");
-        let mut server = Self { port: 0, tls_port: 0, directory, setup, running: None };
+        let mut server = Self { port: 0, tls_port: 0, bus_port: 0, directory, setup, running: None };
         // Another process may take the port before the server binds it.
         for _ in 0..20 {
             server.port = free_port();
             server.tls_port = free_port();
+            server.bus_port = free_port();
             if server.launch() {
                 return server;
             }
@@ -182,6 +187,11 @@ impl RedisServer {
     /// Returns the port.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns the port for the other nodes of its cluster.
+    pub(crate) fn bus_port(&self) -> u16 {
+        self.bus_port
     }
 
     /// Kills the server with SIGKILL.
@@ -268,6 +278,12 @@ impl RedisServer {
         found.and_then(|value| value.parse().ok())
     }
 
+    /// Returns the number of replicas that are in sync.
+    pub(crate) fn online_replicas(&self) -> usize {
+        let info = self.cli(&["INFO", "replication"]);
+        info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count()
+    }
+
     /// Returns how often a command was called, by its name in lower case; 0 if never.
     pub(crate) fn calls(&self, command: &str) -> u64 {
         let info = self.cli(&["INFO", "commandstats"]);
@@ -309,6 +325,9 @@ impl RedisServer {
             command.arg("--tls-cert-file").arg(certificate).arg("--tls-key-file").arg(key);
             command.arg("--tls-ca-cert-file").arg(client_ca.as_ref().unwrap_or(certificate));
             command.args(["--tls-auth-clients", if client_ca.is_some() { "yes" } else { "no" }]);
+        }
+        if self.setup.in_cluster {
+            command.args(["--cluster-enabled", "yes", "--cluster-port", &self.bus_port.to_string()]);
         }
         if self.setup.sentinel.is_none() {
             command.args(["--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync]);

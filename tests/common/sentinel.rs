@@ -15,27 +15,40 @@ const DEADLINE: Duration = Duration::from_secs(40);
 pub(crate) struct Topology {
     pub(crate) nodes: Vec<RedisServer>,
     pub(crate) sentinels: Vec<RedisServer>,
+    /// The port of each node that the Sentinels name.
+    announced: Vec<u16>,
     has_tls: bool,
 }
 
 impl Topology {
     /// Starts a primary with so many replicas, and three Sentinels that know all of them.
     pub(crate) fn start(replicas: usize) -> Self {
-        Self::start_as(replicas, 3, None)
+        Self::start_as(replicas, 3, None, |port| port)
+    }
+
+    /// The same. Each server announces the port that `announced` returns for its own port: all that ask
+    /// a Sentinel, and the replicas, use that one.
+    pub(crate) fn start_behind(replicas: usize, announced: impl Fn(u16) -> u16) -> Self {
+        Self::start_as(replicas, 3, None, announced)
     }
 
     /// Starts a primary and one Sentinel.
     pub(crate) fn start_small() -> Self {
-        Self::start_as(0, 1, None)
+        Self::start_as(0, 1, None, |port| port)
     }
 
     /// Starts a primary with one replica and three Sentinels. They use these files of TLS, among each
     /// other, too.
     pub(crate) fn start_with_tls(files: &TlsFiles) -> Self {
-        Self::start_as(1, 3, Some(files))
+        Self::start_as(1, 3, Some(files), |port| port)
     }
 
-    fn start_as(replicas: usize, sentinels: usize, tls: Option<&TlsFiles>) -> Self {
+    fn start_as(
+        replicas: usize,
+        sentinels: usize,
+        tls: Option<&TlsFiles>,
+        announced: impl Fn(u16) -> u16,
+    ) -> Self {
         let has_tls = tls.is_some();
         // Replicas need not wait for others that may ask for a copy.
         let mut flags = vec!["--repl-diskless-sync-delay".to_owned(), "0".to_owned()];
@@ -44,12 +57,16 @@ impl Topology {
         flags.extend(of_tls.iter().cloned());
         let setup = Setup { flags, tls: tls.cloned(), ..Setup::default() };
         let nodes: Vec<RedisServer> = (0..=replicas).map(|_| RedisServer::start_as(setup.clone())).collect();
-        let port = |node: &RedisServer| if has_tls { node.tls_port() } else { node.port() };
+        let port = |node: &RedisServer| announced(if has_tls { node.tls_port() } else { node.port() });
+        let announced: Vec<u16> = nodes.iter().map(port).collect();
+        for (node, port) in nodes.iter().zip(&announced) {
+            assert_eq!(node.cli(&["CONFIG", "SET", "replica-announce-port", &port.to_string()]), "OK");
+        }
         for replica in &nodes[1..] {
-            replica.replicate_from(port(&nodes[0]));
+            replica.replicate_from(announced[0]);
         }
         let lines = [
-            format!("sentinel monitor {NAME} 127.0.0.1 {} {}", port(&nodes[0]), sentinels / 2 + 1),
+            format!("sentinel monitor {NAME} 127.0.0.1 {} {}", announced[0], sentinels / 2 + 1),
             format!("sentinel auth-user {NAME} {ADMIN}"),
             format!("sentinel auth-pass {NAME} {PASSWORD}"),
             format!("sentinel down-after-milliseconds {NAME} 1000"),
@@ -62,7 +79,7 @@ impl Topology {
             Setup { flags: of_tls, tls: tls.cloned(), sentinel: Some(lines.join("\n")), ..Setup::default() };
         let all: Vec<RedisServer> = (0..sentinels).map(|_| RedisServer::start_as(setup.clone())).collect();
         std::fs::write(all[0].directory().join(PASSWORD_FILE), PASSWORD).expect("a file in a folder of ours");
-        let topology = Self { nodes, sentinels: all, has_tls };
+        let topology = Self { nodes, announced, sentinels: all, has_tls };
         topology.wait_until("the Sentinels know each other and all replicas", || {
             topology.sentinels.iter().all(|sentinel| {
                 let about = sentinel.cli(&["SENTINEL", "MASTER", NAME]);
@@ -102,8 +119,8 @@ impl Topology {
     pub(crate) fn primary(&self) -> usize {
         let said = self.sentinels[0].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
         let port = said.lines().nth(1).and_then(|port| port.parse::<u16>().ok());
-        let is = |node: &RedisServer| port == Some(if self.has_tls { node.tls_port() } else { node.port() });
-        self.nodes.iter().position(is).unwrap_or_else(|| panic!("a node of this test: {said}"))
+        let found = self.announced.iter().position(|announced| port == Some(*announced));
+        found.unwrap_or_else(|| panic!("a node of this test: {said}"))
     }
 
     /// Waits until the Sentinels name another node than `before`, and returns it.
@@ -114,11 +131,7 @@ impl Topology {
 
     /// Waits until a node has so many replicas in sync.
     pub(crate) fn wait_for_replicas(&self, node: usize, count: usize) {
-        self.wait_until("the replicas follow", || {
-            let info = self.nodes[node].cli(&["INFO", "replication"]);
-            info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count()
-                == count
-        });
+        self.wait_until("the replicas follow", || self.nodes[node].online_replicas() == count);
     }
 
     /// Waits until a condition holds.

@@ -30,6 +30,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::clients::Clients;
+use crate::common::cluster::Lent;
 use crate::common::log;
 use crate::common::redis::RedisServer;
 use crate::common::sentinel::Topology;
@@ -40,6 +41,9 @@ const ON_REDIS: &str = "TEST_ON_REDIS";
 
 /// With this one, these Redis servers are behind a Sentinel each.
 const ON_SENTINEL: &str = "TEST_ON_SENTINEL";
+
+/// With this one, they keep their queue in a cluster of three masters.
+const ON_CLUSTER: &str = "TEST_ON_CLUSTER";
 
 /// The maximum time that anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,6 +58,8 @@ pub(crate) struct TestServer {
     _redis: Option<RedisServer>,
     /// The servers of [`ON_SENTINEL`].
     _topology: Option<Topology>,
+    /// The cluster of [`ON_CLUSTER`].
+    _cluster: Option<Lent>,
 }
 
 impl TestServer {
@@ -76,6 +82,11 @@ impl TestServer {
             config.queue.backend = Backend::Redis(redis);
             config.worker.worker_program = Some(env!("CARGO_BIN_EXE_frameway").into());
         }
+        let cluster = std::env::var_os(ON_CLUSTER).map(|_| Lent::take());
+        if let Some(cluster) = &cluster {
+            config.queue.backend = Backend::Redis(RedisSettings::new(cluster.url()));
+            config.worker.worker_program = Some(env!("CARGO_BIN_EXE_frameway").into());
+        }
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
         let address = app.address().tcp().expect("a TCP address");
@@ -84,7 +95,8 @@ impl TestServer {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
         let channel = Channel::from(endpoint.connect().await.expect("the server listens"));
         let clients = Clients::over(channel.clone());
-        let server = Self { address, clients, channel, stop, running, _redis: redis, _topology: topology };
+        let (_redis, _topology, _cluster) = (redis, topology, cluster);
+        let server = Self { address, clients, channel, stop, running, _redis, _topology, _cluster };
         server.wait_for(ServingStatus::Serving).await;
         server
     }

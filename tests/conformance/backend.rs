@@ -8,6 +8,7 @@ use frameway::queue::memory::{MemoryConfig, MemoryQueue};
 use frameway::queue::redis::{RedisConfig, RedisQueue, RedisSecurity};
 use frameway::queue::{Budget, Queue};
 
+use crate::common::cluster::Lent;
 use crate::common::redis::RedisServer;
 use crate::common::sentinel::Topology;
 
@@ -40,6 +41,8 @@ impl Default for Settings {
 
 /// With this environment variable, each Redis is behind a Sentinel.
 const ON_SENTINEL: &str = "TEST_ON_SENTINEL";
+/// With this one, each Redis is a cluster of three masters.
+const ON_CLUSTER: &str = "TEST_ON_CLUSTER";
 
 /// An open store. Its Redis, if it has one, ends with it.
 pub(crate) struct Store {
@@ -50,13 +53,20 @@ pub(crate) struct Store {
 enum Server {
     Alone(Box<RedisServer>),
     BehindSentinel(Topology),
+    Cluster(Lent),
 }
 
 impl Server {
-    fn redis(&self) -> &RedisServer {
+    /// Runs a command where its key is, or on every master if it has none.
+    fn cli(&self, command: &[&str]) -> String {
         match self {
-            Self::Alone(redis) => redis,
-            Self::BehindSentinel(topology) => &topology.nodes[0],
+            Self::Alone(redis) => redis.cli(command),
+            Self::BehindSentinel(topology) => topology.nodes[0].cli(command),
+            Self::Cluster(cluster) if matches!(command, ["KEYS" | "INFO", ..]) => {
+                cluster.on_all_masters(command)
+            }
+            // It follows where it is sent.
+            Self::Cluster(cluster) => cluster.any().cli(&[&["-c"], command].concat()),
         }
     }
 
@@ -64,12 +74,13 @@ impl Server {
         match self {
             Self::Alone(redis) => redis.url(),
             Self::BehindSentinel(topology) => topology.url(),
+            Self::Cluster(cluster) => cluster.url(),
         }
     }
 
     fn security(&self) -> RedisSecurity {
         match self {
-            Self::Alone(_) => RedisSecurity::default(),
+            Self::Alone(_) | Self::Cluster(_) => RedisSecurity::default(),
             Self::BehindSentinel(topology) => {
                 let (user, file) = topology.sentinel_login();
                 let (sentinel_user, sentinel_password_file) = (Some(user), Some(file));
@@ -82,7 +93,7 @@ impl Server {
 impl Store {
     /// Runs a command on Redis itself; returns `None` for a store without one.
     pub(crate) fn redis(&self, command: &[&str]) -> Option<String> {
-        self.server.as_ref().map(|server| server.redis().cli(command))
+        self.server.as_ref().map(|server| server.cli(command))
     }
 }
 
@@ -110,9 +121,13 @@ impl Backend {
                 Store { queue, server: None }
             }
             Self::Redis => {
-                let server = match std::env::var_os(ON_SENTINEL) {
-                    None => Server::Alone(Box::new(RedisServer::start())),
-                    Some(_) => Server::BehindSentinel(Topology::start_small()),
+                let is_set = |variable| std::env::var_os(variable).is_some();
+                let server = if is_set(ON_SENTINEL) {
+                    Server::BehindSentinel(Topology::start_small())
+                } else if is_set(ON_CLUSTER) {
+                    Server::Cluster(Lent::take())
+                } else {
+                    Server::Alone(Box::new(RedisServer::start()))
                 };
                 let config = RedisConfig {
                     url: server.url().into(),

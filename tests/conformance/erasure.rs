@@ -346,8 +346,8 @@ pub(crate) async fn the_newest_frame_is_found_below_any_number_of_erased_ones(ba
     erase_all(&store, &lease).await;
     let reads = || {
         let stats = store.redis(&["INFO", "commandstats"]).unwrap_or_default();
-        let found = stats.lines().find_map(|line| line.strip_prefix("cmdstat_xrevrange:calls="));
-        found.map_or(0, |line| line.split(',').next().unwrap().parse::<u64>().unwrap())
+        let found = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_xrevrange:calls="));
+        found.map(|line| line.split(',').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
     };
     let before = reads();
     let newest = store.latest_frame(&id("cam")).await.unwrap().map(|entry| entry.sequence);

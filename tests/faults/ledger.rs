@@ -51,6 +51,8 @@ struct Records {
     begins_anywhere: bool,
     /// True if a failover may lose frames that were not promised.
     fails_over: bool,
+    /// True if the store may lose everything, as long as gaps tell of it.
+    loses_all: bool,
     /// Frames that were sent and not answered yet.
     open: BTreeSet<(String, u64)>,
     /// The promised frames, by stream and sequence.
@@ -105,6 +107,13 @@ impl Ledger {
     pub(crate) fn fails_over(&self) {
         self.records().fails_over = true;
         self.allow(&[GapReason::BackendFailover]);
+    }
+
+    /// Allows the store to lose everything, and to be filled again: promised frames may be in the gap
+    /// of a failover, and frames that were not promised may be received.
+    pub(crate) fn loses_all(&self) {
+        self.fails_over();
+        self.records().loses_all = true;
     }
 
     /// Allows frames to be missing for these reasons, if a gap reports them.
@@ -335,7 +344,7 @@ impl Records {
                             .push(format!("{stream}: {gap:?} includes frames that were not removed"));
                     }
                     // Whatever was promised in it is lost.
-                    Some(_) if self.fails_over && gap.is_failover() => {}
+                    Some(_) if self.fails_over && !self.loses_all && gap.is_failover() => {}
                     Some(count) => {
                         verdict.tombstones += count;
                         // A gap may be long, so iterate over the promises in it.

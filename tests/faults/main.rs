@@ -7,6 +7,7 @@ mod campaign;
 #[path = "../common/clients.rs"]
 mod clients;
 mod clock;
+mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
 mod disk;

@@ -20,6 +20,8 @@ use crate::common::spawn;
 
 /// The default number of bytes that move at a time.
 const CHUNK_BYTES: usize = 16 << 10;
+/// The bytes in which [`Proxy::to_port_only`] looks for its text.
+const FIRST_BYTES: usize = 1 << 10;
 /// The chunks in flight in one direction of a connection.
 const CHUNKS_IN_FLIGHT: usize = 64;
 /// The number of portions per second in which a thin wire moves its bytes.
@@ -98,6 +100,8 @@ impl Direction {
 #[derive(Debug)]
 struct State {
     target: SocketAddr,
+    /// The wire is bad only for connections whose first bytes contain this; others have a good one.
+    only: Option<&'static [u8]>,
     up: Direction,
     down: Direction,
     /// Incremented to reset all open connections.
@@ -125,10 +129,21 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Listens on a free port and forwards to `target`.
     pub(crate) async fn to(target: SocketAddr) -> Self {
+        Self::start(target, None).await
+    }
+
+    /// Starts a proxy to a port of this machine, of which only some connections ever have a bad wire:
+    /// those whose client sends this text within its first bytes.
+    pub(crate) async fn to_port_only(port: u16, first: &'static [u8]) -> Self {
+        Self::start(([127, 0, 0, 1], port).into(), Some(first)).await
+    }
+
+    async fn start(target: SocketAddr, only: Option<&'static [u8]>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let state = Arc::new(State {
             target,
+            only,
             up: Direction::new(),
             down: Direction::new(),
             resets: watch::Sender::new(0),
@@ -210,12 +225,17 @@ async fn carry(client: TcpStream, state: Arc<State>) {
         return;
     };
     let _ = (client.set_nodelay(true), target.set_nodelay(true));
+    let good = (Direction::new(), Direction::new());
+    let (up, down) = match state.only {
+        Some(first) if !begins_with(&client, first).await => (&good.0, &good.1),
+        Some(_) | None => (&state.up, &state.down),
+    };
     state.open.fetch_add(1, Ordering::Relaxed);
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_target, mut to_target) = target.into_split();
     let ended = {
-        let up = pump(&mut from_client, &mut to_target, &state.up);
-        let down = pump(&mut from_target, &mut to_client, &state.down);
+        let up = pump(&mut from_client, &mut to_target, up);
+        let down = pump(&mut from_target, &mut to_client, down);
         tokio::select! {
             both = async { tokio::try_join!(up, down) } => both.is_ok(),
             _ = resets.changed() => false,
@@ -228,6 +248,13 @@ async fn carry(client: TcpStream, state: Arc<State>) {
         to_target.forget();
     }
     state.open.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Waits for the first bytes of a client, and reports whether they contain a text.
+async fn begins_with(client: &TcpStream, text: &[u8]) -> bool {
+    let mut bytes = [0; FIRST_BYTES];
+    let read = client.peek(&mut bytes).await.unwrap_or(0);
+    bytes[..read].windows(text.len()).any(|window| window == text)
 }
 
 /// The error for a connection that must be reset.
@@ -366,6 +393,18 @@ mod tests {
         proxy.set(Wire::default());
         client.read_exact(&mut back).await.expect("comes late");
         assert_eq!(&back, b"later");
+    }
+
+    #[tokio::test]
+    async fn a_bad_wire_may_be_one_of_some_clients_only() {
+        let (echoing, _client) = echo().await;
+        let proxy = Proxy::to_port_only(echoing.address().port(), b"mark").await;
+        proxy.set(Wire { silent: true, ..Wire::default() });
+        let connect = async || TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        let (mut marked, mut other) = (connect().await, connect().await);
+        assert_eq!(echoed(&mut other, b"hello").await.expect("a good wire"), b"hello");
+        let silent = tokio::time::timeout(Duration::from_millis(200), echoed(&mut marked, b"a mark"));
+        assert!(silent.await.is_err(), "something came over a silent wire");
     }
 
     #[tokio::test]

@@ -80,6 +80,9 @@ pub(crate) struct Publisher {
     pub(crate) slowest: Duration,
     /// The maximum time until a frame is promised.
     pub(crate) patience: Duration,
+    /// The pause between two batches in the background: one that a worker without optimisation can
+    /// keep.
+    pub(crate) pace: Duration,
     /// True if the test unregisters streams and registers them again. A frame of an unknown stream
     /// is then sent again.
     pub(crate) waits_for_streams: bool,
@@ -114,6 +117,7 @@ impl Publisher {
             unavailable: 0,
             slowest: Duration::ZERO,
             patience: DEADLINE,
+            pace: Duration::from_millis(20),
             waits_for_streams: false,
             refusals: BTreeMap::new(),
         }
@@ -228,8 +232,7 @@ impl Publisher {
         let task = spawn(async move {
             while !stopped.load(Ordering::Relaxed) {
                 self.submit(per_stream).await;
-                // A pace that a worker without optimisation can keep.
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(self.pace).await;
             }
             self
         });
