@@ -314,7 +314,8 @@ impl RedisServer {
         if !self.setup.open {
             let file = self.directory.path().join("users.acl");
             let user = if self.setup.sentinel.is_some() { SENTINEL_USER } else { USER };
-            std::fs::write(&file, users(user)).expect("a file in the own directory");
+            let more = if self.setup.in_cluster { cluster_rules() } else { "" };
+            std::fs::write(&file, users(user, more)).expect("a file in the own directory");
             command.arg("--aclfile").arg(file);
             if self.setup.sentinel.is_none() {
                 command.args(["--masteruser", ADMIN, "--masterauth", PASSWORD]);
@@ -390,9 +391,17 @@ fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
 }
 
+/// Returns the rules of `docs/redis.md` that Frameway's user needs in a cluster in addition.
+fn cluster_rules() -> &'static str {
+    let begin = format!("ACL SETUSER {USER} ");
+    let rules = DOCUMENT.lines().find_map(|line| line.strip_prefix(&begin));
+    rules.expect("docs/redis.md has the rules for a cluster")
+}
+
 /// Returns the users: Frameway's, with the permissions of `docs/redis.md`, and the tests' own.
-fn users(frameway: &str) -> String {
+fn users(frameway: &str, more: &str) -> String {
     let line = acl_line_of(frameway).replace("PASSWORD", PASSWORD);
+    let line = format!("{line} {more}");
     assert!(line.contains(PASSWORD), "the line has a place for the password");
     // Redis 7.0 replays its append-only file as the user `default`: without permissions, it would
     // leave out every transaction, that is, the effects of all scripts.

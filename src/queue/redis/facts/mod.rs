@@ -153,10 +153,13 @@ pub(crate) async fn facts(
     let mut facts = of_info(&Info::parse(&info));
 
     let names = Names::new(namespace.clone());
-    let questions =
-        [words(&["GET", &names.layout()]), words(&["CLUSTER", "INFO"]), rights::question(&names.unused())]
-            .into_iter()
-            .chain(SETTINGS.iter().map(|name| words(&["CONFIG", "GET", name])));
+    let questions = [
+        words(&["GET", &names.layout()]),
+        words(&["CLUSTER", "INFO"]),
+        rights::question(&names.unused(), url.is_cluster()),
+    ]
+    .into_iter()
+    .chain(SETTINGS.iter().map(|name| words(&["CONFIG", "GET", name])));
     let questions: Vec<Cmd> = questions.collect();
     let mut answers = ask(&connection, &questions).await?.into_iter();
     // Not all of this is permitted everywhere: what is refused stays unknown.

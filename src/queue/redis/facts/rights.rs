@@ -67,12 +67,24 @@ const COMMANDS: &[(&str, &str)] = &[
     ("zscore", "K m"),
 ];
 
-/// Returns the command that asks which commands the user may not run on `key`; [`denied`] reads its
-/// answer.
-pub(super) fn question(key: &str) -> Cmd {
+/// The commands that a cluster needs in addition. `K` is also the name of a channel.
+const OF_CLUSTERS: &[(&str, &str)] = &[
+    ("asking", ""),
+    ("cluster|info", ""),
+    ("cluster|slots", ""),
+    ("ping", ""),
+    ("scan", "0"),
+    ("spublish", "K m"),
+    ("ssubscribe", "K"),
+];
+
+/// Returns the command that asks which commands the user may not run on `key`, those for a cluster
+/// included if it is one; [`denied`] reads its answer.
+pub(super) fn question(key: &str, is_cluster: bool) -> Cmd {
     let mut eval = redis::cmd("EVAL");
     eval.arg(SCRIPT).arg(0);
-    for (name, arguments) in COMMANDS {
+    let more = OF_CLUSTERS.iter().filter(|_| is_cluster);
+    for (name, arguments) in COMMANDS.iter().chain(more) {
         let words = name.split('|').chain(arguments.split_whitespace());
         let words: Vec<&str> = words.map(|word| if word == "K" { key } else { word }).collect();
         eval.arg(words.join(" "));
@@ -85,7 +97,7 @@ pub(super) fn denied(answer: Value) -> Result<Vec<&'static str>> {
     let mut names = Vec::new();
     for number in reply::array(answer)? {
         let number = usize::try_from(reply::number(number)?).unwrap_or(usize::MAX);
-        names.extend(COMMANDS.get(number.wrapping_sub(1)).map(|(name, _)| *name));
+        names.extend(COMMANDS.iter().chain(OF_CLUSTERS).nth(number.wrapping_sub(1)).map(|(name, _)| *name));
     }
     Ok(names)
 }
@@ -97,9 +109,11 @@ mod tests {
     #[test]
     fn the_commands_are_those_of_the_document() {
         let document = include_str!("../../../../docs/redis.md");
-        let line = document.lines().find(|line| line.starts_with("user frameway ")).unwrap();
-        let granted: Vec<&str> = line.split(' ').filter_map(|word| word.strip_prefix('+')).collect();
-        let asked: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(asked, granted);
+        for (begin, commands) in [("user frameway ", COMMANDS), ("ACL SETUSER frameway ", OF_CLUSTERS)] {
+            let line = document.lines().find(|line| line.starts_with(begin)).unwrap();
+            let granted: Vec<&str> = line.split(' ').filter_map(|word| word.strip_prefix('+')).collect();
+            let asked: Vec<&str> = commands.iter().map(|(name, _)| *name).collect();
+            assert_eq!(asked, granted);
+        }
     }
 }
