@@ -243,29 +243,33 @@ pub(crate) async fn would_refuse_predicts_refusals_and_changes_nothing(backend: 
 }
 
 pub(crate) async fn a_full_store_refuses_new_frames_and_nothing_else(backend: Backend) {
-    // Frames may take 12 of 16 MiB; Redis needs the rest for itself.
-    let budget = Budget { store_bytes: 12 << 20, ..Settings::default().budget };
+    // Frames may take 36 of 48 MiB; Redis needs the rest for itself, each server of a cluster.
+    let budget = Budget { store_bytes: 36 << 20, ..Settings::default().budget };
     let store = backend.open_with(Settings { budget, ..Settings::default() }).await;
     for name in ["a", "b", "c", "d"] {
         register_bounded(&*store, name, 100, 1 << 30).await;
     }
     assert!(!store.memory().is_full());
-    let frame = |stream: &str, n: u64| marked(stream, "agent", n, vec![n as u8; 1 << 20]);
+    let frame = |stream: &str, n: u64| marked(stream, "agent", n, vec![n as u8; 3 << 20]);
     let mut sent = 0;
     // The store is measured now and then, so it refuses some frames too late.
     let start = std::time::Instant::now();
-    loop {
+    let full = loop {
         let stream = ["a", "b", "c", "d"][sent as usize % 4];
         match accept_one(&*store, frame(stream, sent + 1)).await {
             AcceptResult::Accepted(..) => sent += 1,
-            other => break assert_eq!(other, refused(Refusal::PartitionFull)),
+            other => {
+                assert_eq!(other, refused(Refusal::PartitionFull));
+                break stream;
+            }
         }
         assert!(sent <= 16 && start.elapsed() < DEADLINE, "far more than the store may hold");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    assert!(sent > 4, "only {sent} MiB found room");
-    assert!(store.memory().is_full());
-    let asked = store.would_refuse(&[frame("a", 100)]).await.unwrap();
+    };
+    assert!(sent > 4, "only {sent} frames found room");
+    // In a cluster, only one of the servers is full.
+    assert!(store.memory_of(store.partitions().of(&id(full))).is_full());
+    let asked = store.would_refuse(&[frame(full, 100)]).await.unwrap();
     assert_eq!(asked, [Some(refused(Refusal::PartitionFull))]);
     assert!(
         matches!(accept_one(&*store, frame("a", 1)).await, AcceptResult::Duplicate(_)),
