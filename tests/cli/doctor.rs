@@ -124,7 +124,7 @@ fn a_redis_that_is_a_replica_or_a_node_of_a_cluster_is_an_error() {
     // Frameway's user may not ask about the cluster; another one may.
     let (code, report) = doctor(&["--redis-url", &node.url()]);
     assert_eq!(code, 1);
-    assert_found(&report, "redis", "cluster", "error", "cluster-enabled no");
+    assert_found(&report, "redis", "cluster", "error", "redis-cluster://");
     let (_, report) = doctor(&["--redis-url", &node.admin_url()]);
     assert_found(&report, "redis", "cluster", "error", "cluster_state is fail, 0 of 16384 slots");
 }

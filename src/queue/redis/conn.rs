@@ -138,6 +138,10 @@ impl Link {
         })?;
         operation.connected();
         target.watch();
+        if instance.is_in_cluster() && self.node.address().is_none() {
+            let why = "this Redis is a server of a cluster: begin the URL with redis-cluster:// or rediss-cluster://";
+            return Err(Error::Unsuitable(why.to_owned()));
+        }
         gate.pass(&connection, &self.node).await?;
         Ok((connection, instance))
     }

@@ -19,6 +19,8 @@ pub(super) struct Instance {
     /// The id of the data of a primary. Another one begins when a server becomes a primary.
     replication_id: String,
     is_replica: bool,
+    /// True if it is a server of a cluster.
+    in_cluster: bool,
 }
 
 impl Instance {
@@ -54,6 +56,7 @@ impl Instance {
             promoted: replica_of.contains(|c: char| c != '0'),
             replication_id: info.get("master_replid").to_owned(),
             is_replica: info.get("role") == "slave",
+            in_cluster: info.get("cluster_enabled") == "1",
         }
     }
 
@@ -61,6 +64,11 @@ impl Instance {
     /// time since then: a server that becomes a primary again has another replication id.
     pub(super) fn has_stayed_primary(&self, earlier: &Self) -> bool {
         !self.is_replica && self.run_id == earlier.run_id && self.replication_id == earlier.replication_id
+    }
+
+    /// Reports whether it is a server of a cluster.
+    pub(super) fn is_in_cluster(&self) -> bool {
+        self.in_cluster
     }
 
     /// Reports whether the process was never a replica.

@@ -1,5 +1,6 @@
 //! Judges what a Redis says of itself.
 
+mod masters;
 mod memory;
 mod safety;
 mod sentinels;
@@ -11,7 +12,7 @@ use crate::config::{Config, RedisSettings};
 use crate::console::output::span;
 use crate::domain::Partitions;
 use crate::queue::redis::Namespace;
-use crate::queue::redis::facts::{Clock, Facts, Store, facts, survey};
+use crate::queue::redis::facts::{Clock, Facts, Store, facts, masters, survey};
 use crate::queue::{Budget, Error, Split};
 
 pub(super) const SETTINGS: &str = "docs/redis.md#settings-of-redis";
@@ -42,8 +43,9 @@ pub(super) struct Wanted {
     max_memory: u64,
     max_picture: u64,
     wait_replicas: u32,
-    /// Sentinels may promote a replica at any time.
-    has_sentinels: bool,
+    /// Sentinels, or the servers of a cluster, may promote a replica at any time.
+    fails_over: bool,
+    is_cluster: bool,
     partitions: Partitions,
     namespace: Namespace,
 }
@@ -62,16 +64,22 @@ impl Wanted {
             max_memory: config.queue.budget.max_bytes(),
             max_picture: config.limits.max_picture_bytes as u64,
             wait_replicas: redis.wait_replicas,
-            has_sentinels: redis.url.is_sentinel(),
+            fails_over: redis.url.is_sentinel() || redis.url.is_cluster(),
+            is_cluster: redis.url.is_cluster(),
             partitions: config.queue.partitions,
             namespace: redis.namespace.clone(),
         }
     }
 }
 
-/// Asks the Redis of the configuration, and its Sentinels if there are any, and judges the answers.
-/// Also returns whether this Redis turns off huge pages for itself.
+/// Asks the Redis of the configuration, and its Sentinels if there are any, or all masters of a
+/// cluster, and judges the answers. Also returns whether this Redis turns off huge pages for itself.
 pub(super) async fn examine(config: &Config, redis: &RedisSettings) -> (Vec<Finding>, bool) {
+    match masters(&redis.url, &redis.security, &redis.namespace, config.queue.partitions).await {
+        Ok(None) => {}
+        Ok(Some(found)) => return masters::judge_all(&found, &Wanted::new(config, redis)),
+        Err(error) => return (vec![unreachable(&error)], false),
+    }
     let (surveyed, asked) = tokio::join!(
         survey(&redis.url, &redis.security),
         facts(&redis.url, &redis.security, &redis.namespace, config.queue.partitions)
@@ -81,7 +89,7 @@ pub(super) async fn examine(config: &Config, redis: &RedisSettings) -> (Vec<Find
     let mut findings = surveyed.as_ref().map(sentinels::judge).unwrap_or_default();
     match asked {
         Ok(facts) => {
-            let disables = facts.settings.get("disable-thp").is_some_and(|value| value == "yes");
+            let disables = disables_huge_pages(&facts);
             findings.extend(judge(&facts, &Wanted::new(config, redis)));
             (findings, disables)
         }
@@ -90,6 +98,10 @@ pub(super) async fn examine(config: &Config, redis: &RedisSettings) -> (Vec<Find
             (findings, false)
         }
     }
+}
+
+fn disables_huge_pages(facts: &Facts) -> bool {
+    facts.settings.get("disable-thp").is_some_and(|value| value == "yes")
 }
 
 /// Returns the finding about a Redis that cannot be asked. The error contains the next step, if one
@@ -112,7 +124,7 @@ fn judge(facts: &Facts, wanted: &Wanted) -> Vec<Finding> {
                 .page(OPERATING),
         );
     }
-    findings.extend(cluster(facts));
+    findings.extend(cluster(facts, wanted));
     findings.extend(store(facts, wanted));
     findings.push(rights(facts, wanted));
     findings.extend(memory::judge(facts, wanted));
@@ -138,17 +150,20 @@ fn version(facts: &Facts) -> Finding {
     .page("docs/redis.md")
 }
 
-fn cluster(facts: &Facts) -> Option<Finding> {
+fn cluster(facts: &Facts, wanted: &Wanted) -> Option<Finding> {
     let cluster = facts.cluster.as_ref()?;
-    let mut found =
-        "this Redis is a node of a cluster: a server would start, and deliver no frame".to_owned();
+    if wanted.is_cluster {
+        return masters::judge_server(facts, cluster);
+    }
+    let mut found = "this Redis is a server of a cluster".to_owned();
     if !cluster.state.is_empty() {
         found.push_str(&format!("; cluster_state is {}", cluster.state));
     }
     if let Some(slots) = cluster.assigned_slots {
         found.push_str(&format!(", {slots} of 16384 slots are assigned"));
     }
-    Some(Finding::error("cluster", found, "use a Redis with cluster-enabled no").page("docs/redis.md"))
+    let change = "begin --redis-url with redis-cluster:// or rediss-cluster://";
+    Some(Finding::error("cluster", found, change).page(masters::PAGE))
 }
 
 fn store(facts: &Facts, wanted: &Wanted) -> Option<Finding> {
@@ -191,10 +206,12 @@ fn rights(facts: &Facts, wanted: &Wanted) -> Finding {
         .collect();
     if !needed.is_empty() {
         let found = format!("the user may not run {} commands that Frameway needs", needed.len());
+        let keys = wanted.namespace.pattern();
+        let channels = if wanted.is_cluster { format!(" &{keys}") } else { String::new() };
         return Finding::error(
             "permissions",
             found,
-            format!("ACL SETUSER <user> ~{} {}", wanted.namespace.pattern(), list(&needed)),
+            format!("ACL SETUSER <user> ~{keys}{channels} {}", list(&needed)),
         )
         .page(USER);
     }

@@ -118,7 +118,7 @@ fn replicas(replication: &Replication, wanted: &Wanted) -> Finding {
         let found = format!("{found}: a failover to a replica that is behind loses accepted frames");
         let change = format!("--wait-replicas {all} confirms frames only when every replica has them");
         // Without Sentinels, nobody fails over by himself; who waits for some expects to lose none.
-        return if wanted.has_sentinels || wait > 0 {
+        return if wanted.fails_over || wait > 0 {
             Finding::warning("replicas", found, change).page(LOSSLESS)
         } else {
             Finding::note("replicas", found).change(change).page(FAILOVER)

@@ -46,7 +46,7 @@ fn wanted() -> Wanted {
         max_memory: 2730 * MIB,
         max_picture: 16 * MIB,
         wait_replicas: 0,
-        has_sentinels: false,
+        fails_over: false,
         partitions: Partitions::default(),
         namespace: Namespace::default(),
     }
@@ -92,7 +92,7 @@ fn a_redis_that_cannot_be_used_is_an_error() {
         &[
             (|f| f.redis_version = "6.2.14".to_owned(), "version", Level::Error, "install Redis 7.0"),
             (|f| f.is_loading = true, "loading", Level::Warning, "wait"),
-            (|f| f.cluster = Some(Cluster::default()), "cluster", Level::Error, "cluster-enabled no"),
+            (|f| f.cluster = Some(Cluster::default()), "cluster", Level::Error, "redis-cluster://"),
             (
                 |f| {
                     f.cluster = Some(Cluster { state: "fail".to_owned(), assigned_slots: Some(12) });
@@ -253,7 +253,7 @@ fn what_a_failure_loses_is_found() {
         ],
         waits,
     );
-    let may_fail_over = Wanted { has_sentinels: true, ..wanted() };
+    let may_fail_over = Wanted { fails_over: true, ..wanted() };
     let one: Change = |f| f.replication.replicas = vec![replica("online", 0)];
     assert_finds(&[(one, "replicas", Level::Warning, "--wait-replicas 1")], may_fail_over);
 }

@@ -93,7 +93,7 @@ impl SlotMap {
     }
 
     /// Reports whether each slot has an owner.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(in crate::queue::redis) fn is_complete(&self) -> bool {
         self.ranges.iter().map(|(last, (first, _))| u32::from(last - first) + 1).sum::<u32>()
             == u32::from(SLOTS)
     }

@@ -3,10 +3,13 @@
 mod rights;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures::future::join_all;
 use redis::{Cmd, RedisResult, Value};
 
+use super::cluster::{self, shown, slot_of};
 use super::conn::refused;
 use super::gate;
 use super::keys::Names;
@@ -14,9 +17,10 @@ use super::reply::{self, Info};
 use super::resp::{Request, RespConnection, explained};
 pub(crate) use super::sentinel::{KnownReplica, Opinion, Survey};
 use super::target::Target;
+use super::url::Address;
 use super::{Namespace, RedisSecurity, RedisUrl};
 use crate::domain::Partitions;
-use crate::queue::{Error, Result};
+use crate::queue::{Budget, Error, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,6 +31,7 @@ const ROUND_TRIPS_TIME: Duration = Duration::from_secs(1);
 const SETTINGS: &[&str] = &[
     "appendfsync",
     "client-output-buffer-limit",
+    "cluster-require-full-coverage",
     "disable-thp",
     "no-appendfsync-on-rewrite",
     "proto-max-bulk-len",
@@ -131,6 +136,42 @@ pub(crate) struct Clock {
     pub(crate) error: Duration,
 }
 
+/// The servers of a cluster that own slots.
+#[derive(Debug, Clone)]
+pub(crate) struct Masters {
+    /// Each by its address, with the number of partitions that it holds, and what it says of itself.
+    pub(crate) all: Vec<(String, usize, Result<Facts>)>,
+    /// True if each slot has an owner.
+    pub(crate) is_complete: bool,
+}
+
+/// Asks all masters of the cluster of the URL; `None` if it names none.
+///
+/// # Errors
+/// [`Error::Unsuitable`]: the URL is not valid, or a file of `security` cannot be used.
+/// [`Error::Unreachable`]: no server tells the slots.
+pub(crate) async fn masters(
+    url: &RedisUrl,
+    security: &RedisSecurity,
+    namespace: &Namespace,
+    partitions: Partitions,
+) -> Result<Option<Masters>> {
+    let target = Arc::new(Target::new(url, security)?);
+    if target.seeds().is_none() {
+        return Ok(None);
+    }
+    let names = Names::new(namespace.clone());
+    let slots: Vec<u16> =
+        partitions.all().map(|partition| slot_of(names.keys(partition).counts().as_bytes())).collect();
+    let cluster = cluster::Cluster::new(Arc::clone(&target), Vec::new(), Budget::default());
+    let map = cluster.map().await?;
+    let asked = map.masters().iter().map(async |master| {
+        let held = slots.iter().filter(|slot| map.owner(**slot) == Some(master)).count();
+        (shown(master), held, facts_at(&target, Some(master.as_ref()), &names, partitions).await)
+    });
+    Ok(Some(Masters { all: join_all(asked).await, is_complete: map.is_complete() }))
+}
+
 /// Asks a Redis for its facts.
 ///
 /// # Errors
@@ -143,8 +184,17 @@ pub(crate) async fn facts(
     partitions: Partitions,
 ) -> Result<Facts> {
     let target = Target::new(url, security)?;
+    facts_at(&target, None, &Names::new(namespace.clone()), partitions).await
+}
+
+async fn facts_at(
+    target: &Target,
+    address: Option<&Address>,
+    names: &Names,
+    partitions: Partitions,
+) -> Result<Facts> {
     let connection = target
-        .connect(None, CONNECT_TIMEOUT, ANSWER_TIMEOUT)
+        .connect(address, CONNECT_TIMEOUT, ANSWER_TIMEOUT)
         .await
         .map_err(|error| target.unreachable(&error))?;
     let info = ask(&connection, &[words(&["INFO", "everything"])]).await?.pop();
@@ -152,11 +202,10 @@ pub(crate) async fn facts(
     let info = reply::text(info)?.unwrap_or_default();
     let mut facts = of_info(&Info::parse(&info));
 
-    let names = Names::new(namespace.clone());
     let questions = [
         words(&["GET", &names.layout()]),
         words(&["CLUSTER", "INFO"]),
-        rights::question(&names.unused(), url.is_cluster()),
+        rights::question(&names.unused(), address.is_some()),
     ]
     .into_iter()
     .chain(SETTINGS.iter().map(|name| words(&["CONFIG", "GET", name])));

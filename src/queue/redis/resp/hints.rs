@@ -25,6 +25,10 @@ const NEXT_STEPS: &[(&str, &str)] = &[
         "max number of clients",
         "Redis has reached its maximum number of connections: raise maxclients, or find their owners with CLIENT LIST",
     ),
+    (
+        "cluster support disabled",
+        "this Redis is no server of a cluster: begin the URL with redis:// or rediss://",
+    ),
     ("LOADING", "Redis is reading its data and will be ready by itself"),
     (
         "MASTERDOWN",
