@@ -280,6 +280,7 @@ fn grpc_config(config: &Config) -> GrpcConfig {
         backend: match &queue.backend {
             Backend::Memory => BackendKind::Memory,
             Backend::Redis(redis) if redis.url.is_sentinel() => BackendKind::RedisSentinel,
+            Backend::Redis(redis) if redis.url.is_cluster() => BackendKind::RedisCluster,
             Backend::Redis(_) => BackendKind::Redis,
         },
         has_worker: match server.role {

@@ -182,7 +182,7 @@ fn contradiction(url: &RedisUrl, security: &RedisSecurity) -> Option<(&'static s
     }
     for (flag, file) in [("--redis-ca", ca), ("--redis-cert", certificate), ("--redis-key", key)] {
         if file.is_some() && !url.is_tls() {
-            let why = "needs TLS: the URL of Redis must begin with rediss:// or rediss-sentinel://";
+            let why = "needs TLS: the URL of Redis must begin with rediss://, rediss-sentinel:// or rediss-cluster://";
             return Some((flag, why));
         }
     }

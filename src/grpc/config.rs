@@ -51,4 +51,6 @@ pub(crate) enum BackendKind {
     Redis,
     /// Redis or Valkey whose primary Sentinels name.
     RedisSentinel,
+    /// A cluster of Redis or Valkey.
+    RedisCluster,
 }

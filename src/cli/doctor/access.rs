@@ -54,7 +54,7 @@ pub(super) fn redis(redis: &RedisSettings, now: SystemTime) -> Vec<Finding> {
     } else if !redis.url.is_local() {
         let found = "not encrypted: everyone on the path to Redis can read the pictures and the password";
         let found = Finding::note("redis", found)
-            .change("use rediss:// or rediss-sentinel:// if the network is not trusted");
+            .change("use rediss://, rediss-sentinel:// or rediss-cluster:// if the network is not trusted");
         findings.push(found.page(REDIS));
     }
     findings

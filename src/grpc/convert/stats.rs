@@ -12,6 +12,7 @@ pub(crate) fn backend_to_pb(backend: BackendKind) -> pb::BackendKind {
         BackendKind::Memory => pb::BackendKind::Memory,
         BackendKind::Redis => pb::BackendKind::Redis,
         BackendKind::RedisSentinel => pb::BackendKind::RedisSentinel,
+        BackendKind::RedisCluster => pb::BackendKind::RedisCluster,
     }
 }
 

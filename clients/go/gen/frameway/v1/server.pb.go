@@ -34,7 +34,7 @@ const (
 	BackendKind_BACKEND_KIND_REDIS BackendKind = 2
 	// Redis or Valkey under Sentinel.
 	BackendKind_BACKEND_KIND_REDIS_SENTINEL BackendKind = 3
-	// Redis or Valkey Cluster. Not sent yet.
+	// Redis or Valkey Cluster.
 	BackendKind_BACKEND_KIND_REDIS_CLUSTER BackendKind = 4
 )
 

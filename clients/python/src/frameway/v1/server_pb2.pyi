@@ -34,7 +34,7 @@ class _BackendKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     BACKEND_KIND_REDIS_SENTINEL: _BackendKind.ValueType  # 3
     """Redis or Valkey under Sentinel."""
     BACKEND_KIND_REDIS_CLUSTER: _BackendKind.ValueType  # 4
-    """Redis or Valkey Cluster. Not sent yet."""
+    """Redis or Valkey Cluster."""
 
 class BackendKind(_BackendKind, metaclass=_BackendKindEnumTypeWrapper):
     """A queue backend. New values may be added."""
@@ -48,7 +48,7 @@ BACKEND_KIND_REDIS: BackendKind.ValueType  # 2
 BACKEND_KIND_REDIS_SENTINEL: BackendKind.ValueType  # 3
 """Redis or Valkey under Sentinel."""
 BACKEND_KIND_REDIS_CLUSTER: BackendKind.ValueType  # 4
-"""Redis or Valkey Cluster. Not sent yet."""
+"""Redis or Valkey Cluster."""
 Global___BackendKind: typing_extensions.TypeAlias = BackendKind
 
 class _Durability:

@@ -416,7 +416,7 @@ export enum BackendKind {
   REDIS_SENTINEL = 3,
 
   /**
-   * Redis or Valkey Cluster. Not sent yet.
+   * Redis or Valkey Cluster.
    *
    * @generated from enum value: BACKEND_KIND_REDIS_CLUSTER = 4;
    */

@@ -49,7 +49,7 @@ public enum BackendKind
   BACKEND_KIND_REDIS_SENTINEL(3),
   /**
    * <pre>
-   * Redis or Valkey Cluster. Not sent yet.
+   * Redis or Valkey Cluster.
    * </pre>
    *
    * <code>BACKEND_KIND_REDIS_CLUSTER = 4;</code>
@@ -101,7 +101,7 @@ public enum BackendKind
   public static final int BACKEND_KIND_REDIS_SENTINEL_VALUE = 3;
   /**
    * <pre>
-   * Redis or Valkey Cluster. Not sent yet.
+   * Redis or Valkey Cluster.
    * </pre>
    *
    * <code>BACKEND_KIND_REDIS_CLUSTER = 4;</code>
