@@ -16,7 +16,8 @@ pub struct QueueArgs {
     #[command(flatten)]
     pub redis: RedisArgs,
 
-    /// Number of partitions: a power of two up to 1024. Fixed when a Redis is first used.
+    /// Number of partitions: a power of two up to 1024; 256 for a Redis Cluster. Fixed when a Redis is
+    /// first used.
     #[arg(long, env = "FRAMEWAY_PARTITIONS", value_name = "N", default_value_t = Partitions::default().count())]
     pub partitions: u16,
 

@@ -13,8 +13,9 @@ pub struct RedisArgs {
     /// Queue frames in this Redis (7.0 or later) or Valkey, for example redis://localhost:6379/0;
     /// rediss://HOST:PORT with TLS; unix:///PATH for a Unix socket;
     /// redis-sentinel://HOST:PORT,HOST:PORT,.../NAME for the primary that these Sentinels know
-    /// under this name, rediss-sentinel:// with TLS. Without it, frames are kept in this process only
-    /// and are lost when it stops.
+    /// under this name, rediss-sentinel:// with TLS; redis-cluster://HOST:PORT,HOST:PORT,... for the
+    /// cluster of these servers, rediss-cluster:// with TLS. Without it, frames are kept in this
+    /// process only and are lost when it stops.
     #[arg(long, env = "FRAMEWAY_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<RedisUrl>,
 

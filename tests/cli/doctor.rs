@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::certificates::Authority;
+use crate::cluster::{Cluster, Shape};
 use crate::redis::{PASSWORD, Persistence, RedisServer, Setup};
 use crate::server::Server;
 use crate::{assert_fails, closed_address, frameway, stderr, stdout};
@@ -107,6 +108,43 @@ fn settings_that_lose_frames_are_found() {
     let strict = frameway(&[&flags[..], &["--strict"]].concat());
     assert_eq!(strict.status.code(), Some(1));
     assert!(stderr(&strict).starts_with("frameway: 0 errors, "), "{}", stderr(&strict));
+}
+
+#[test]
+fn the_masters_of_a_cluster_are_examined_each() {
+    let mut cluster = Cluster::start(&Shape::calm(3));
+    let url = cluster.url();
+    let flags = ["--redis-url", &url];
+    let (code, report) = doctor(&flags);
+    assert_eq!(code, 0, "{report:#}");
+    assert_found(&report, "redis", "cluster", "ok", "3 masters own slots; every slot has an owner");
+    assert_found(&report, "redis", "partitions", "note", "1.31 times the mean");
+    assert_found(&report, "redis", "permissions", "ok", "every command");
+    assert_found(&report, "redis", "store", "ok", "empty");
+    let (_, report) = doctor(&[&flags[..], &["--partitions", "256"]].concat());
+    assert_found(&report, "redis", "partitions", "ok", "256 partitions lie");
+
+    let node = &cluster.nodes[1];
+    node.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "yes"]);
+    node.cli(&["ACL", "SETUSER", "frameway", "resetchannels", "-scan"]);
+    let (code, report) = doctor(&flags);
+    assert_eq!(code, 1, "{report:#}");
+    for (subject, level) in [("eviction", "error"), ("coverage", "warning"), ("permissions", "error")] {
+        assert_found(&report, "redis", subject, level, &format!("127.0.0.1:{}: ", node.port()));
+    }
+    assert_found(
+        &report,
+        "redis",
+        "permissions",
+        "error",
+        "~frameway:* &frameway:* +scan +spublish +ssubscribe",
+    );
+
+    cluster.kill(2);
+    let (_, report) = doctor(&flags);
+    let lost = cluster.nodes[2].port();
+    assert_found(&report, "redis", "connection", "error", &format!("127.0.0.1:{lost}: "));
 }
 
 #[test]

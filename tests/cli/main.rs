@@ -4,6 +4,9 @@ mod bench;
 #[path = "../common/certificates.rs"]
 mod certificates;
 mod clients;
+#[allow(dead_code, reason = "other suites use the rest of it")]
+#[path = "../common/cluster.rs"]
+mod cluster;
 mod commands;
 mod completions;
 mod compose;

@@ -12,9 +12,9 @@ const UNEVEN: f64 = 1.15;
 pub(super) fn judge_all(masters: &Masters, wanted: &Wanted) -> (Vec<Finding>, bool) {
     let mut findings = vec![slots(masters), spread(masters, wanted)];
     let mut merged: Vec<(Finding, Vec<&str>)> = Vec::new();
-    for (address, _, facts) in &masters.all {
+    for (address, partitions, facts) in &masters.all {
         let found = match facts {
-            Ok(facts) => judge(facts, wanted),
+            Ok(facts) => judge(facts, &wanted.of_master(*partitions)),
             Err(error) => vec![unreachable(error)],
         };
         for finding in found {

@@ -95,7 +95,9 @@ fn machine(facts: &Facts, wanted: &Wanted) -> Option<Finding> {
         return Some(Finding::ok("machine", found));
     }
     let fits = if rewrites { memory.machine / 3 * 2 } else { memory.machine };
-    let change = format!("CONFIG SET maxmemory {fits} and --memory-budget {}, or more memory", fits / 4 * 3);
+    let budget =
+        if wanted.is_cluster { String::new() } else { format!(" and --memory-budget {}", fits / 4 * 3) };
+    let change = format!("CONFIG SET maxmemory {fits}{budget}, or more memory");
     Some(Finding::warning("machine", format!("{found}: the system may kill Redis"), change).page(MEMORY))
 }
 

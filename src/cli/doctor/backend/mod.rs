@@ -51,8 +51,19 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Reports whether a server accepts this `--memory-budget` with its other settings.
+    /// Returns the settings for a master that holds so many partitions.
+    fn of_master(&self, partitions: usize) -> Self {
+        let all = u128::from(self.partitions.count());
+        let part = u128::from(self.max_memory) * partitions as u128 / all;
+        Self { max_memory: u64::try_from(part).unwrap_or(u64::MAX), ..self.clone() }
+    }
+
+    /// Reports whether a server accepts this `--memory-budget` with its other settings. Of a cluster, no
+    /// master alone says so.
     fn allows_budget(&self, bytes: u64) -> bool {
+        if self.is_cluster {
+            return false;
+        }
         let budget = Budget::share(bytes, self.split, self.partitions);
         budget.work_bytes.min(budget.output_bytes) >= self.max_picture
     }

@@ -47,6 +47,7 @@ fn wanted() -> Wanted {
         max_picture: 16 * MIB,
         wait_replicas: 0,
         fails_over: false,
+        is_cluster: false,
         partitions: Partitions::default(),
         namespace: Namespace::default(),
     }
