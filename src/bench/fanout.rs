@@ -194,7 +194,7 @@ impl Connections {
 /// Measures the million bytes per second that gRPC alone sends to this number of subscribers.
 async fn bare_mb_per_s(common: &CommonArgs, bytes: usize, subscribers: usize) -> Result<f64, Failure> {
     let bytes = bytes.to_string();
-    let bare = Server::spawn(Program::Bench, &["bare", "--bytes", &bytes], None, None).await?;
+    let bare = Server::spawn(Program::Bench, &["bare", "--bytes", &bytes], None, Vec::new()).await?;
     let connections = Connections::open(&bare, subscribers).await?;
     let received = Received::new(subscribers);
     let mut readers = JoinSet::new();

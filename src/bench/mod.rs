@@ -2,6 +2,7 @@
 
 mod bare;
 mod ceiling;
+mod cluster;
 mod cpu;
 mod fairness;
 mod fanout;
@@ -11,6 +12,7 @@ mod machine;
 mod peers;
 mod pipeline;
 mod processes;
+mod program;
 pub(crate) mod quick;
 mod redis;
 mod relay;
@@ -54,6 +56,7 @@ Examples:
   frameway-bench relay --redis-url redis://localhost:6379/0
   frameway-bench fanout --subscribers 200
   frameway-bench scale --cameras 1,10,100,1000
+  frameway-bench scale --masters 1,2,3 --workers 1,2,4
   frameway-bench fairness --seconds 20
   frameway-bench peers --source dense-1080p.jpg --redis-url redis://localhost:6379/0
 

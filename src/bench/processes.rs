@@ -32,7 +32,8 @@ pub(super) struct Server {
     pub(super) address: String,
     /// The security of connections to it, unless it is the bare server.
     security: Option<SecurityArgs>,
-    redis: Option<Probe>,
+    /// One for each master.
+    redis: Vec<Probe>,
     peak: Arc<Mutex<u64>>,
     /// The task that samples the memory. Dropping it stops the task.
     _sampling: JoinSet<()>,
@@ -42,9 +43,11 @@ pub(super) struct Server {
 /// The processor time since the start of the processes, in milliseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct CpuMs {
-    /// `frameway serve` and its worker.
+    /// `frameway serve` and its own worker.
     pub(super) server: f64,
-    /// Redis; 0 without one.
+    /// The workers in separate processes.
+    pub(super) workers: f64,
+    /// All servers of Redis; 0 without one.
     pub(super) redis: f64,
     /// This process: cameras and subscribers.
     pub(super) clients: f64,
@@ -76,12 +79,13 @@ impl Program {
 
 impl CpuMs {
     pub(super) fn all(self) -> f64 {
-        self.server + self.redis + self.clients
+        self.server + self.workers + self.redis + self.clients
     }
 
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             server: self.server - before.server,
+            workers: self.workers - before.workers,
             redis: self.redis - before.redis,
             clients: self.clients - before.clients,
         }
@@ -93,8 +97,8 @@ impl Server {
     pub(super) async fn start(common: &CommonArgs, workers: Option<u32>) -> Result<Self, Failure> {
         let redis_url = common.redis_url.as_deref();
         let redis = match redis_url {
-            Some(url) => Some(Probe::connect(url).await.map_err(|error| Failure::Usage(error.into()))?),
-            None => None,
+            Some(url) => Probe::of_masters(url).await.map_err(|error| Failure::Usage(error.into()))?,
+            None => Vec::new(),
         };
         let role = if workers.is_some() { "api" } else { "all" };
         let mut arguments = vec!["serve", "--role", role];
@@ -115,7 +119,7 @@ impl Server {
         program: Program,
         arguments: &[&str],
         redis_url: Option<&str>,
-        redis: Option<Probe>,
+        redis: Vec<Probe>,
     ) -> Result<Self, Failure> {
         let files = std::env::temp_dir().join(format!("frameway-bench-{:016x}", rand::random::<u64>()));
         std::fs::create_dir(&files).context("a folder for the server's address").map_err(Failure::Failed)?;
@@ -194,16 +198,20 @@ impl Server {
     /// Returns the processor time of all processes until now.
     pub(super) async fn cpu(&self) -> Result<CpuMs, Failure> {
         let system = processes();
-        let server = self.children.iter().filter_map(Child::id);
-        let server: u64 =
-            server.flat_map(|id| family(&system, Pid::from_u32(id))).map(Process::accumulated_cpu_time).sum();
-        let own = sysinfo::get_current_pid().ok().and_then(|id| system.process(id));
-        let redis = match &self.redis {
-            Some(redis) => redis.cpu().await.map_err(|error| Failure::Failed(error.into()))?,
-            None => Duration::ZERO,
+        let cpu_ms = |children: &[Child]| -> f64 {
+            let all = children.iter().filter_map(Child::id);
+            let all = all.flat_map(|id| family(&system, Pid::from_u32(id)));
+            all.map(Process::accumulated_cpu_time).sum::<u64>() as f64
         };
+        let (server, workers) = self.children.split_at(1);
+        let own = sysinfo::get_current_pid().ok().and_then(|id| system.process(id));
+        let mut redis = Duration::ZERO;
+        for one in &self.redis {
+            redis += one.cpu().await.map_err(|error| Failure::Failed(error.into()))?;
+        }
         Ok(CpuMs {
-            server: server as f64,
+            server: cpu_ms(server),
+            workers: cpu_ms(workers),
             redis: redis.as_secs_f64() * 1e3,
             clients: own.map_or(0, Process::accumulated_cpu_time) as f64,
         })
@@ -211,10 +219,11 @@ impl Server {
 
     /// Returns how many times a Redis command was called, including by scripts; 0 without Redis.
     pub(super) async fn redis_calls(&self, command: &str) -> Result<u64, Failure> {
-        match &self.redis {
-            Some(redis) => redis.calls(command).await.map_err(|error| Failure::Failed(error.into())),
-            None => Ok(0),
+        let mut calls = 0;
+        for one in &self.redis {
+            calls += one.calls(command).await.map_err(|error| Failure::Failed(error.into()))?;
         }
+        Ok(calls)
     }
 
     /// Returns the maximum resident memory of the server and its worker in MiB. It is sampled ten

@@ -8,6 +8,8 @@ use redis::io::tcp::TcpSettings;
 use redis::streams::StreamReadReply;
 use redis::{Client, IntoConnectionInfo as _, RedisResult};
 
+use crate::console::Failure;
+
 /// The maximum number of batches that the writer of a raw hop is ahead of the reader.
 const BATCHES_AHEAD: usize = 4;
 /// The time after which the stream of an interrupted benchmark expires.
@@ -24,12 +26,67 @@ impl std::fmt::Debug for Probe {
 }
 
 impl Probe {
-    /// Connects.
+    /// Connects to one server.
     ///
     /// # Errors
     /// Returns an error if Redis cannot be reached.
     pub(super) async fn connect(url: &str) -> RedisResult<Self> {
         Ok(Self(client(url)?.get_multiplexed_async_connection().await?))
+    }
+
+    /// Connects to the server of a URL, or to every master of the cluster of a URL.
+    ///
+    /// # Errors
+    /// Returns an error if Redis cannot be reached.
+    pub(super) async fn of_masters(url: &str) -> RedisResult<Vec<Self>> {
+        let Some((scheme, places)) = url.split_once("-cluster://") else {
+            return Ok(vec![Self::connect(url).await?]);
+        };
+        let (user, places) =
+            places.rsplit_once('@').map_or((None, places), |(user, rest)| (Some(user), rest));
+        let user = user.map_or(String::new(), |user| format!("{user}@"));
+        let first = places.split(',').next().unwrap_or_default();
+        let first = Self::connect(&format!("{scheme}://{user}{first}")).await?;
+        let mut all = Vec::new();
+        for address in masters(&first.nodes().await?) {
+            all.push(Self::connect(&format!("{scheme}://{user}{address}")).await?);
+        }
+        Ok(all)
+    }
+
+    /// Runs a command that answers OK or a number.
+    ///
+    /// # Errors
+    /// Returns an error if Redis cannot be reached, or refuses it.
+    pub(super) async fn run(&self, words: &[&str]) -> RedisResult<()> {
+        let mut words = words.iter();
+        let mut command = redis::cmd(words.next().copied().unwrap_or_default());
+        command.arg(&words.collect::<Vec<_>>()).exec_async(&mut self.0.clone()).await
+    }
+
+    /// Returns the number of masters that a node of a cluster knows.
+    ///
+    /// # Errors
+    /// Returns an error if Redis cannot be reached, or is in no cluster.
+    pub(super) async fn masters(&self) -> RedisResult<usize> {
+        Ok(masters(&self.nodes().await?).len())
+    }
+
+    /// Returns the nodes of a cluster, as Redis describes them: one in each line.
+    ///
+    /// # Errors
+    /// Returns an error if Redis cannot be reached, or is in no cluster.
+    async fn nodes(&self) -> RedisResult<String> {
+        redis::cmd("CLUSTER").arg("NODES").query_async(&mut self.0.clone()).await
+    }
+
+    /// Reports whether a node takes its cluster to be well.
+    ///
+    /// # Errors
+    /// Returns an error if Redis cannot be reached, or is in no cluster.
+    pub(super) async fn is_in_a_good_cluster(&self) -> RedisResult<bool> {
+        let text: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut self.0.clone()).await?;
+        Ok(text.contains("cluster_state:ok"))
     }
 
     /// Returns the processor time that the Redis process has used.
@@ -59,6 +116,25 @@ impl Probe {
     async fn info(&self, section: &str) -> RedisResult<String> {
         redis::cmd("INFO").arg(section).query_async(&mut self.0.clone()).await
     }
+}
+
+/// Returns the addresses of the masters among the nodes of a cluster, without those that are gone.
+fn masters(nodes: &str) -> Vec<&str> {
+    nodes.lines().filter_map(master).collect()
+}
+
+/// Returns the address in the line of a master.
+fn master(line: &str) -> Option<&str> {
+    let mut words = line.split(' ').skip(1);
+    let (place, flags) = (words.next()?, words.next()?);
+    let is_there = flags.split(',').all(|flag| matches!(flag, "master" | "myself"));
+    // The port of the bus follows after an @.
+    is_there.then(|| place.split('@').next()).flatten()
+}
+
+/// Makes a failure of an error.
+pub(super) fn failure(error: redis::RedisError) -> Failure {
+    Failure::Failed(error.into())
 }
 
 fn client(url: &str) -> RedisResult<Client> {
@@ -154,5 +230,19 @@ async fn read(
         pipe.exec_async(connection).await?;
         frames += ids.len() as u64;
         unread -= ids.len().min(unread);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_masters_of_a_cluster_are_those_that_are_there() {
+        let nodes = "a1 127.0.0.1:7001@17001 myself,master - 0 0 1 connected 0-5460\n\
+                     b2 127.0.0.1:7002@17002,host master - 0 0 2 connected 5461-16383\n\
+                     c3 127.0.0.1:7003@17003 slave a1 0 0 1 connected\n\
+                     d4 127.0.0.1:7004@17004 master,fail - 0 0 3 disconnected\n";
+        assert_eq!(masters(nodes), ["127.0.0.1:7001", "127.0.0.1:7002"]);
     }
 }

@@ -107,6 +107,7 @@ fn the_figures_of_a_benchmark_are_consistent() {
 
     assert_fails(&["relay"], 2, "--redis-url");
     assert_fails(&["scale", "--workers", "2"], 2, "--redis-url");
+    assert_fails(&["scale", "--cluster-url", "redis://127.0.0.1:1"], 2, "redis-cluster://");
     assert_fails(&["fanout", "--cameras", "3", "--subscribers", "2"], 2, "--subscribers");
 
     let reported = measured("fanout", &["--subscribers", "3", "--cameras", "2"]);
@@ -151,6 +152,34 @@ fn peers_that_are_not_installed_are_named_as_skipped() {
         "{reported}"
     );
     assert_eq!(fs::read_dir(nowhere.path()).expect("a folder").count(), 0, "its files are removed");
+}
+
+#[test]
+fn clusters_are_started_measured_and_removed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let small = ["--json", "--seconds", "1", "--width", "160", "--height", "90", "--total-fps", "20"];
+    let measured = |path: Option<&str>| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_frameway-bench"));
+        program.args(["scale", "--masters", "1,2", "--workers", "1"]).args(small).env("TMPDIR", folder.path());
+        path.into_iter().for_each(|path| {
+            program.env("PATH", path);
+        });
+        last_json(&program.output().expect("it runs"))
+    };
+    let reported = measured(None);
+    let rows = reported["by_masters"].as_array().expect("rows");
+    let masters: Vec<_> = rows.iter().map(|row| row["masters"].as_u64()).collect();
+    assert_eq!((masters, &reported["lost"]), (vec![Some(1), Some(2)], &0.into()), "{reported}");
+    for row in rows {
+        let number = |name: &str| row[name].as_f64().unwrap_or_else(|| panic!("{name} in {row}"));
+        let parts = ["server_ms", "workers_ms", "redis_ms", "clients_ms"].map(number);
+        assert!(parts.iter().all(|part| *part > 0.0), "{row}");
+        let all = number("cost_per_frame");
+        assert!((parts.iter().sum::<f64>() - all).abs() < 0.01 * all, "{row}");
+    }
+    assert!(reported["cost_spread_percent"].as_f64() >= Some(0.0), "{reported}");
+    assert_eq!(measured(folder.path().to_str())["by_masters"], "skipped");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "its files are removed");
 }
 
 #[test]

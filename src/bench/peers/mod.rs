@@ -2,7 +2,6 @@
 
 mod nats;
 mod pictures;
-mod program;
 
 use std::time::Duration;
 

@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use super::program::{self, Ran};
 use super::{Attempt, Reached};
+use crate::bench::program::{self, Ran};
 use crate::bench::{cpu, failed};
 use crate::console::Failure;
 

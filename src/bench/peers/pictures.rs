@@ -9,9 +9,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::program::{self, Ran};
 use super::{Attempt, Reached};
 use crate::bench::failed;
+use crate::bench::program::{self, Ran};
 use crate::console::Failure;
 use crate::picture::{Limits, SourcePicture, probe};
 
