@@ -293,9 +293,11 @@ impl Cluster {
         self.wait_until("all know the new owner", || self.owner(slot) == Some(to));
     }
 
-    /// Waits until a master has so many replicas in sync.
+    /// Waits until a master has so many replicas in sync, and says so.
     pub(crate) fn wait_for_replicas(&self, master: usize, count: usize) {
-        self.wait_until("the replicas follow", || self.nodes[master].online_replicas() == count);
+        self.wait_until("the replicas follow", || {
+            self.nodes[master].online_replicas() == count && self.replicas(master).len() == count
+        });
     }
 
     /// Waits until every node that answers takes the cluster to be well, and all agree who is who.
