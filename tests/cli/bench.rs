@@ -160,7 +160,10 @@ fn clusters_are_started_measured_and_removed() {
     let small = ["--json", "--seconds", "1", "--width", "160", "--height", "90", "--total-fps", "20"];
     let measured = |path: Option<&str>| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_frameway-bench"));
-        program.args(["scale", "--masters", "1,2", "--workers", "1"]).args(small).env("TMPDIR", folder.path());
+        program
+            .args(["scale", "--masters", "1,2", "--workers", "1"])
+            .args(small)
+            .env("TMPDIR", folder.path());
         path.into_iter().for_each(|path| {
             program.env("PATH", path);
         });

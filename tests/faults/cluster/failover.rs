@@ -19,8 +19,9 @@ const PLANNED: Duration = Duration::from_secs(2);
 const DOWN: Duration = Duration::from_secs(5);
 /// The time for which a node is frozen.
 const FROZEN: Duration = Duration::from_secs(15);
-/// The minimum time that a shard is observed while it has no replica.
-const ALONE: Duration = Duration::from_secs(1);
+/// The minimum time that a shard is observed while it has no replica: longer than the server waits for
+/// one.
+const ALONE: Duration = Duration::from_secs(4);
 
 const NOT_REACHED: &str = "ERROR_REASON_DURABILITY_NOT_REACHED";
 

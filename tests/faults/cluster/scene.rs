@@ -101,8 +101,10 @@ impl Scene {
             let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
             (publisher.pace, publisher.patience) = (PACE, DEADLINE * 2);
             publisher.submit(4).await;
-            accounted(&ledger).await;
             cameras.push(Camera { streams, ledger, publisher: Some(publisher), load: None });
+        }
+        for Camera { ledger, .. } in &cameras {
+            accounted(ledger).await;
         }
         Self { cluster, client, cameras, _server: server }
     }
