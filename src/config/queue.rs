@@ -40,6 +40,7 @@ pub struct QueueArgs {
 
 /// The place where frames are queued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "a program has one value of it")]
 pub enum Backend {
     /// In the memory of this process.
     Memory,

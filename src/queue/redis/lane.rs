@@ -223,8 +223,7 @@ impl Lane {
         if let (Err(Error::NoAnswer(_)), Servers::Cluster(Clustered { cluster, .. })) =
             (answered, &self.servers)
         {
-            let cluster = Arc::clone(cluster);
-            tokio::spawn(async move { cluster.refresh().await });
+            cluster.suspect();
         }
     }
 

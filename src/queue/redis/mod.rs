@@ -203,7 +203,8 @@ impl RedisQueue {
     /// # Errors
     /// Those of [`RedisQueue::open`].
     pub async fn check(config: RedisConfig) -> Result<String> {
-        Self::with_gate(config, Gate::unchecked)?.describe().await
+        let queue = Self::with_gate(config, Gate::unchecked)?;
+        Box::pin(queue.describe()).await
     }
 
     /// Makes this server one of those that accept frames: it must

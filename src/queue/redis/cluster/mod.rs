@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub(super) use self::slots::{SlotMap, slot_of};
@@ -46,6 +47,8 @@ pub(super) struct Cluster {
     asked: tokio::sync::Mutex<Option<(Instant, Option<Error>)>>,
     /// For each partition that moved, the processes that were alive when it left them.
     moves: Mutex<HashMap<PartitionId, Vec<String>>>,
+    /// The question for the map that nobody waits for.
+    asking: Mutex<JoinSet<()>>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -64,6 +67,7 @@ impl Cluster {
             nodes: Mutex::default(),
             asked: tokio::sync::Mutex::default(),
             moves: Mutex::default(),
+            asking: Mutex::default(),
         }
     }
 
@@ -117,6 +121,16 @@ impl Cluster {
                 *asked = Some((Instant::now(), Some(error.clone())));
                 Err(error)
             }
+        }
+    }
+
+    /// Asks for the map soon, and does not wait: a server did not answer.
+    pub(super) fn suspect(self: &Arc<Self>) {
+        let mut asking = self.asking.lock();
+        while asking.try_join_next().is_some() {}
+        if asking.is_empty() {
+            let cluster = Arc::clone(self);
+            asking.spawn(async move { drop(cluster.refresh().await) });
         }
     }
 
