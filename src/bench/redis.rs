@@ -61,7 +61,7 @@ impl Probe {
     pub(super) async fn run(&self, words: &[&str]) -> RedisResult<()> {
         let mut words = words.iter();
         let mut command = redis::cmd(words.next().copied().unwrap_or_default());
-        command.arg(&words.collect::<Vec<_>>()).exec_async(&mut self.0.clone()).await
+        command.arg(words.collect::<Vec<_>>()).exec_async(&mut self.0.clone()).await
     }
 
     /// Returns the number of masters that a node of a cluster knows.
