@@ -133,8 +133,8 @@ impl Default for RedisConfig {
 enum Waiting {
     /// Commands that block.
     Blocking(BlockingPool),
-    /// Messages of the servers of a cluster.
-    Woken(Wakes),
+    /// Messages of the servers of a cluster, and links for the reads after them.
+    Woken(Wakes, Lane),
 }
 
 /// The servers that hold the store.
@@ -242,7 +242,7 @@ impl RedisQueue {
             Servers::One(_) => {
                 Waiting::Blocking(BlockingPool::new(Arc::clone(&target), metrics.operation("wait")))
             }
-            Servers::Cluster(cluster) => Waiting::Woken(Wakes::new(Arc::clone(cluster))),
+            Servers::Cluster(cluster) => Waiting::Woken(Wakes::new(Arc::clone(cluster)), lane("wait")),
         };
         Ok(Self {
             scripts: Scripts::new(metrics),
