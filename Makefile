@@ -42,7 +42,7 @@ MAY_SKIP = || [ $$? -eq 3 ]
 # the features that dev-dependencies add to them.
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
-.PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
+.PHONY: store-fixture help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
         $(CLIENTS_IN_STEPS) clients-table e2e-redis conformance-sentinel conformance-cluster e2e-sentinel e2e-cluster e2e-clusters-short clusters interop quickstart scripts bench coverage fuzz deb sbom msrv release-notes units chart deb-test containers \
         $(SUITES)
 
@@ -149,6 +149,9 @@ clients-table: ## compares the results of the clients' last run with docs/client
 
 units: ## lets systemd check the units in deploy/systemd
 	@scripts/units.sh $(MAY_SKIP)
+
+store-fixture: ## writes the store of this version to tests/fixtures, at a release
+	cargo test --locked --test cli -- --ignored writes_the_fixture_of_this_version
 
 chart: ## checks the Helm chart: lint, schemas, and real processes as it starts them
 	@$(PROGRAM)

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod admin;
 mod completions;
 mod config;
 mod connect;
@@ -61,6 +62,7 @@ enum Command {
     Doctor(Box<doctor::DoctorArgs>),
     Config(Box<config::ConfigArgs>),
     Plan(Box<plan::PlanArgs>),
+    Admin(Box<admin::AdminArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
     #[command(hide = true)]
@@ -89,6 +91,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(*args).await,
             Self::Config(args) => config::run(*args).await,
             Self::Plan(args) => plan::run(*args).await,
+            Self::Admin(args) => admin::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
             Self::MetricsReference(args) => metrics_reference::run(args),

@@ -90,7 +90,7 @@ impl QueueArgs {
                 ),
             ));
         }
-        let backend = self.redis.check()?.map_or(Backend::Memory, Backend::Redis);
+        let backend = self.redis.settings()?.map_or(Backend::Memory, Backend::Redis);
         Ok(QueueConfig {
             backend,
             partitions,

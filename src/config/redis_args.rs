@@ -106,7 +106,10 @@ mod secret_url {
 
 impl RedisArgs {
     /// Returns the settings; `None` without a Redis.
-    pub(super) fn check(self) -> Result<Option<RedisSettings>, ValidationError> {
+    ///
+    /// # Errors
+    /// Fails if a setting is not valid, or contradicts another one.
+    pub fn settings(self) -> Result<Option<RedisSettings>, ValidationError> {
         let Self {
             redis_url,
             redis_user,
@@ -220,7 +223,7 @@ mod tests {
 
     fn settings(url: &str, flags: &[&str]) -> Result<Option<RedisSettings>, ValidationError> {
         let all = [&["frameway", "--redis-url", url][..], flags].concat();
-        <Command as clap::Parser>::parse_from(all).args.check()
+        <Command as clap::Parser>::parse_from(all).args.settings()
     }
 
     #[test]
@@ -244,7 +247,7 @@ mod tests {
             assert_eq!(error.field, flag, "{url} {flags:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
-        let alone = <Command as clap::Parser>::parse_from(["frameway", "--redis-ca", "f"]).args.check();
+        let alone = <Command as clap::Parser>::parse_from(["frameway", "--redis-ca", "f"]).args.settings();
         assert_eq!(alone.unwrap_err().field, "--redis-ca");
     }
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod erase;
 mod find;
 mod frames;
+mod full_store;
 mod groups;
 mod guides;
 mod help;
@@ -27,12 +28,14 @@ mod look;
 mod look_inline;
 mod many;
 mod namespaces;
+mod older_store;
 mod pictures_in;
 mod plan;
 mod recording;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/redis.rs"]
 mod redis;
+mod repartition;
 mod server;
 mod stores;
 mod tls;
@@ -50,7 +53,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 18] = [
+const SUBCOMMANDS: [&str; 19] = [
     "demo",
     "serve",
     "submit",
@@ -66,6 +69,7 @@ const SUBCOMMANDS: [&str; 18] = [
     "doctor",
     "config",
     "plan",
+    "admin",
     "keys",
     "health",
     "completions",

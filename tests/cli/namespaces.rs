@@ -89,12 +89,12 @@ fn two_namespaces_share_a_redis_and_nothing_else() {
     // Everything that one of them may do to its data leaves the other untouched.
     let before = contents(&two);
     one.text(&["streams", "erase", "cam", "--from", "1", "--to", "2"]);
-    one.text(&["subscribe", "--group", "site", "--count", "1"]);
+    one.text(&["subscribe", "--group", "site", "--member", "m", "--count", "1"]);
     one.text(&["groups", "delete", "site"]);
     one.text(&["dead-letters", "discard", "--all"]);
     until(&one, &["dead-letters", "--limit", "0"], |listed| listed["kept_count"] == 0);
     assert_eq!(contents(&two), before);
-    two.text(&["subscribe", "--group", "site", "--count", "2"]);
+    two.text(&["subscribe", "--group", "site", "--member", "m", "--count", "2"]);
     one.text(&["streams", "remove", "cam"]);
     two.text(&["subscribe", "cam", "--from", "1", "--count", "2"]);
 

@@ -89,6 +89,11 @@ impl Names {
         self.with("erasures")
     }
 
+    /// Returns the key of a hash: how far a move of another store to this one is.
+    pub(super) fn repartition(&self) -> String {
+        self.with("repartition")
+    }
+
     /// Returns a key that nothing reads or writes: the right to use the keys is tried on it.
     pub(super) fn unused(&self) -> String {
         self.with("doctor")

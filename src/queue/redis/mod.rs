@@ -35,6 +35,7 @@ mod output;
 mod peer;
 mod presence;
 mod registry;
+pub(crate) mod repartition;
 mod replay;
 mod reply;
 mod resp;

@@ -72,7 +72,7 @@ pub(super) fn place(text: &str) -> Result<(u64, u64)> {
 }
 
 /// The fields of a hash or of an entry of a Redis stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields(HashMap<String, Bytes>);
 
 impl Fields {
