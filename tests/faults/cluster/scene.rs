@@ -10,9 +10,10 @@ use frameway::pb::v1 as pb;
 use crate::common::cluster::{Cluster, Shape};
 use crate::common::{DEADLINE, eventually};
 use crate::ledger::{Ledger, Verdict};
+use crate::live::small_pictures;
 use crate::process::Process;
 use crate::table::{Row, record};
-use crate::traffic::{Client, Load, Publisher, accounted, client, register, subscribe};
+use crate::traffic::{Client, Load, Publisher, accounted, client, pictures, register, subscribe};
 
 /// The number of masters, and of cameras.
 pub(super) const SHARDS: usize = 3;
@@ -21,7 +22,7 @@ pub(super) const REPLICAS: usize = 1;
 /// The frames of each camera that are promised before a fault.
 const PROMISED_BEFORE_FAULT: usize = 8;
 /// The pause of a camera between two frames.
-const PACE: Duration = Duration::from_millis(60);
+const PACE: Duration = Duration::from_millis(100);
 
 /// What the cameras of the shards do not share.
 pub(super) struct Camera {
@@ -32,9 +33,11 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    /// Submits so many further frames.
+    /// Submits so many further frames, with larger pictures, which later frames have, too.
     pub(super) async fn fill(&mut self, frames: u64) {
-        self.publisher.as_mut().expect("it is not at work").submit(frames).await;
+        let publisher = self.publisher.as_mut().expect("it is not at work");
+        publisher.pictures = pictures(16);
+        publisher.submit(frames).await;
     }
 
     /// Allows the shard to lose everything, if it is told, and to be empty until its stream is
@@ -93,13 +96,14 @@ impl Scene {
         let server =
             Process::server(&["--redis-url", &cluster.url(), "--wait-replicas", &REPLICAS.to_string()]);
         let client = client(&server.url());
-        let mut cameras = Vec::new();
+        let (mut cameras, small) = (Vec::new(), small_pictures());
         for shard in 0..SHARDS {
             let (streams, ledger) = (vec![stream_of(&cluster, shard)], Arc::new(Ledger::default()));
             register(&client, &streams).await;
             subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
             let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
             (publisher.pace, publisher.patience) = (PACE, DEADLINE * 2);
+            publisher.pictures = small.to_vec();
             publisher.submit(4).await;
             cameras.push(Camera { streams, ledger, publisher: Some(publisher), load: None });
         }
