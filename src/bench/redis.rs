@@ -46,10 +46,13 @@ impl Probe {
             places.rsplit_once('@').map_or((None, places), |(user, rest)| (Some(user), rest));
         let user = user.map_or(String::new(), |user| format!("{user}@"));
         let first = places.split(',').next().unwrap_or_default();
+        // A server that no other one has met does not know its own host.
+        let host = first.rsplit_once(':').map_or(first, |(host, _)| host);
         let first = Self::connect(&format!("{scheme}://{user}{first}")).await?;
         let mut all = Vec::new();
         for address in masters(&first.nodes().await?) {
-            all.push(Self::connect(&format!("{scheme}://{user}{address}")).await?);
+            let host = if address.starts_with(':') { host } else { "" };
+            all.push(Self::connect(&format!("{scheme}://{user}{host}{address}")).await?);
         }
         Ok(all)
     }

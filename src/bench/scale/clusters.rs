@@ -1,6 +1,5 @@
 //! The cost of a frame in clusters of Redis with more and more masters, and with more workers.
 
-use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use crate::bench::CommonArgs;
@@ -47,10 +46,6 @@ pub(super) async fn measure(
         }
     }
     for url in urls {
-        if !url.contains("-cluster://") {
-            let why = anyhow!("--cluster-url is the URL of a cluster, redis-cluster://HOST[:PORT],...");
-            return Err(Failure::Usage(why));
-        }
         all.add(common, load, url, workers).await?;
     }
     Ok(all)

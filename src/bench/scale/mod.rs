@@ -59,6 +59,11 @@ const CAMERAS: [u32; 4] = [1, 10, 100, 1_000];
 
 pub(super) async fn run(args: ScaleArgs) -> Result<(), Failure> {
     let ScaleArgs { common, cameras, workers, masters, cluster_url, total_fps } = args;
+    if let Some(url) = cluster_url.iter().find(|url| !url.contains("-cluster://")) {
+        let shown = url.split('@').next_back().unwrap_or_default();
+        let why = anyhow!("--cluster-url needs redis-cluster://HOST[:PORT],..., but names {shown}");
+        return Err(Failure::Usage(why));
+    }
     let has_clusters = !masters.is_empty() || !cluster_url.is_empty();
     let workers = match (workers, common.redis_url.is_some() || has_clusters) {
         (Some(_), false) => {

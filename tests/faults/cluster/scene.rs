@@ -82,6 +82,10 @@ pub(super) struct Scene {
     pub(super) cluster: Cluster,
     pub(super) client: Client,
     pub(super) cameras: Vec<Camera>,
+    /// The time at which the cameras began to submit.
+    began: Instant,
+    /// The longest time between two promises of a camera that submitted.
+    paused: Duration,
     _server: Process,
 }
 
@@ -110,7 +114,8 @@ impl Scene {
         for Camera { ledger, .. } in &cameras {
             accounted(ledger).await;
         }
-        Self { cluster, client, cameras, _server: server }
+        let (began, paused) = (Instant::now(), Duration::ZERO);
+        Self { cluster, client, cameras, began, paused, _server: server }
     }
 
     /// Allows failovers of all shards.
@@ -120,6 +125,7 @@ impl Scene {
 
     /// Lets all cameras submit in the background, and waits until frames of each are promised.
     pub(super) async fn load(&mut self) {
+        self.began = Instant::now();
         for camera in &mut self.cameras {
             let publisher = camera.publisher.take().expect("it is not at work");
             camera.load = Some(publisher.keep_submitting(1));
@@ -150,6 +156,7 @@ impl Scene {
             camera.publisher = Some(load.stop().await);
         }
         for camera in &self.cameras {
+            self.paused = self.paused.max(camera.longest_pause(self.began));
             accounted(&camera.ledger).await;
         }
         eventually("all replicas confirm frames", || async {
@@ -175,8 +182,9 @@ impl Scene {
         let unavailable: u64 = self.cameras.iter().map(|camera| camera.publisher().unavailable).sum();
         let unconfirmed = all.unconfirmed;
         let note = format!(
-            "{note}{unconfirmed} frames were delivered before they were confirmed, lost, and delivered \
-             again; {unavailable} calls failed"
+            "{note}a camera had no frame accepted for {:.1?} at most; {unavailable} calls failed; \
+             {unconfirmed} frames were delivered before they were confirmed, lost, and delivered again",
+            self.paused
         );
         record(Row::of(number, name, rounds, &all).recovered(longest).note(note));
     }
