@@ -1,19 +1,24 @@
 //! Checks, on the first connection to a Redis, that its store is one that this program can use.
 
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use redis::{Cmd, RedisResult, Value};
 use tokio::sync::OnceCell;
 
 use super::cluster::shown;
 use super::keys::Names;
-use super::lane::Lane;
-use super::markers::Markers;
 use super::memory_usage::MemoryUsage;
 use super::node::Node;
 use super::reply::{self, Info};
 use super::resp::{Request, RespConnection, explained};
 use crate::domain::{Partitions, StoreIdentity};
 use crate::queue::{Error, Result};
+
+/// Lays out a store where that takes more than one connection.
+pub(super) trait LaysOut: Send + Sync + std::fmt::Debug {
+    /// Lays out what is not laid out, and tells the gate the identity of the store.
+    fn lay_out<'a>(&'a self, gate: &'a Gate) -> BoxFuture<'a, Result<()>>;
+}
 
 /// The check of the store's layout and identity and the server's memory policy before any command.
 ///
@@ -22,11 +27,10 @@ use crate::queue::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Gate {
     names: Names,
-    partitions: Partitions,
     layout: String,
     identity: Mutex<StoreIdentity>,
-    /// Reaches all servers of a cluster.
-    lane: Option<Lane>,
+    /// Lays out a store in a cluster, whose servers are not all at the end of one connection.
+    builder: Option<Box<dyn LaysOut>>,
     checks: bool,
     opened: OnceCell<()>,
 }
@@ -35,10 +39,9 @@ impl Gate {
     pub(super) fn new(names: Names, partitions: Partitions) -> Self {
         Self {
             names,
-            partitions,
             layout: layout_of(partitions),
             identity: Mutex::default(),
-            lane: None,
+            builder: None,
             checks: true,
             opened: OnceCell::new(),
         }
@@ -49,9 +52,9 @@ impl Gate {
         Self { checks: false, opened: OnceCell::new_with(Some(())), ..Self::new(names, partitions) }
     }
 
-    /// Sets the way to all servers of a cluster.
-    pub(super) fn looking_through(self, lane: Lane) -> Self {
-        Self { lane: Some(lane).filter(Lane::is_clustered), ..self }
+    /// Lets `builder` lay out the store.
+    pub(super) fn built_by(self, builder: Box<dyn LaysOut>) -> Self {
+        Self { builder: Some(builder), ..self }
     }
 
     /// Reports whether commands may pass.
@@ -79,10 +82,8 @@ impl Gate {
     }
 
     async fn check(&self, connection: &RespConnection) -> Result<()> {
-        if let Some(lane) = &self.lane {
-            let markers = Markers { gate: self, lane, names: &self.names, partitions: self.partitions };
-            // Boxed, since the lane passes a gate, too.
-            return markers.mend_boxed().await.map(drop);
+        if let Some(builder) = &self.builder {
+            return builder.lay_out(self).await;
         }
         let laid_out = ask(connection, &[self.lay_out()]).await?.pop();
         self.laid_out(laid_out.unwrap_or(Value::Nil))?;

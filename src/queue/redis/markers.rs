@@ -11,8 +11,7 @@ use futures::future::BoxFuture;
 use redis::Value;
 use tokio::time::{Instant, sleep};
 
-use super::RedisQueue;
-use super::gate::Gate;
+use super::gate::{Gate, LaysOut};
 use super::keys::Names;
 use super::lane::Lane;
 use super::{conn, reply};
@@ -101,11 +100,6 @@ impl Markers<'_> {
         Ok(lost)
     }
 
-    /// Does the same in a future whose type does not contain that of the connections.
-    pub(super) fn mend_boxed(&self) -> BoxFuture<'_, Result<Vec<PartitionId>>> {
-        Box::pin(self.mend())
-    }
-
     async fn look(&self) -> Result<Found> {
         let mut pipe = redis::pipe();
         pipe.cmd("GET").arg(self.names.layout()).cmd("GET").arg(self.names.store());
@@ -143,22 +137,18 @@ impl Markers<'_> {
     }
 }
 
-impl RedisQueue {
-    /// Mends the layout of a store in a cluster.
-    pub(super) async fn mend_cluster(&self) -> Result<()> {
-        let markers = Markers {
-            gate: &self.gate,
-            lane: &self.control,
-            names: &self.names,
-            partitions: self.config.partitions,
-        };
-        let lost = markers.mend().await?;
-        for &partition in &lost {
-            self.witness.forget_partition(partition);
-        }
-        if !lost.is_empty() {
-            self.find_groups().await?;
-        }
-        Ok(())
+/// Lays out a store in a cluster, over links whose gate checks nothing.
+#[derive(Debug)]
+pub(super) struct Builder {
+    pub(super) lane: Lane,
+    pub(super) names: Names,
+    pub(super) partitions: Partitions,
+}
+
+impl LaysOut for Builder {
+    fn lay_out<'a>(&'a self, gate: &'a Gate) -> BoxFuture<'a, Result<()>> {
+        let Self { lane, names, partitions } = self;
+        let markers = Markers { gate, lane, names, partitions: *partitions };
+        Box::pin(async move { markers.mend().await.map(drop) })
     }
 }

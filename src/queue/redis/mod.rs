@@ -61,6 +61,7 @@ use self::conn::{BlockingPool, Purpose};
 use self::gate::Gate;
 use self::keys::{Keys, Names};
 use self::lane::Lane;
+use self::markers::Builder;
 use self::memory_usage::MemoryUsage;
 pub use self::namespace::Namespace;
 use self::node::Node;
@@ -236,8 +237,13 @@ impl RedisQueue {
         };
         // The gate looks at the store before anything else does.
         let looking = Arc::new(Gate::unchecked(names.clone(), config.partitions));
-        let lane = servers.lane(purpose("control", looking));
-        let gate = Arc::new(gate(names.clone(), config.partitions).looking_through(lane));
+        let mut gate = gate(names.clone(), config.partitions);
+        if let Servers::Cluster(_) = &servers {
+            let lane = servers.lane(purpose("control", looking));
+            let builder = Builder { lane, names: names.clone(), partitions: config.partitions };
+            gate = gate.built_by(Box::new(builder));
+        }
+        let gate = Arc::new(gate);
         let lane = |name| servers.lane(purpose(name, Arc::clone(&gate)));
         let waiting = match &servers {
             Servers::One(_) => {

@@ -10,7 +10,7 @@ use super::cluster::shown;
 use super::conn::{Link, refused};
 use super::instance::Instance;
 use super::lane::Lane;
-use super::markers::MARKER;
+use super::markers::{MARKER, Markers};
 use super::reply::Info;
 use super::{RedisQueue, entry, gate, reply};
 use crate::domain::{PartitionId, Timestamp};
@@ -147,6 +147,24 @@ impl RedisQueue {
         self.check_layout().await
     }
 
+    /// Mends the layout of a store in a cluster.
+    pub(super) async fn mend_cluster(&self) -> Result<()> {
+        let markers = Markers {
+            gate: &self.gate,
+            lane: &self.control,
+            names: &self.names,
+            partitions: self.config.partitions,
+        };
+        let lost = markers.mend().await?;
+        for &partition in &lost {
+            self.witness.forget_partition(partition);
+        }
+        if !lost.is_empty() {
+            self.find_groups().await?;
+        }
+        Ok(())
+    }
+
     /// Reports whether a partition is laid out: alone in a cluster, else with the whole store.
     pub(super) async fn is_laid_out(&self, partition: PartitionId) -> Result<bool> {
         let find = match self.control.is_clustered() {
@@ -219,7 +237,14 @@ impl RedisQueue {
         for (address, error) in failures {
             status.warnings.push(format!("the partitions on {address} are not available: {error}"));
         }
-        let store = self.read_identity().await?;
+        let store = match self.read_identity().await {
+            // The servers that have it may be away while the others serve.
+            Err(error) if self.control.is_clustered() && self.gate.is_open() && error.is_retryable() => {
+                status.warnings.push(format!("the identity of the store cannot be read: {error}"));
+                self.gate.identity()
+            }
+            store => store?,
+        };
         if self.witness.is_joining() {
             return Err(Error::Joining);
         }
