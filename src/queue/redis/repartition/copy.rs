@@ -33,6 +33,20 @@ pub(super) fn add_entry(write: &mut Pipeline, key: &str, (a, b): (u64, u64), fie
     }
 }
 
+/// Frames that were copied, and the bytes that they count for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Copied {
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
+
+impl Copied {
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.frames += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
 impl Ends {
     /// Runs commands at the target that must all succeed.
     pub(super) async fn write(&self, commands: &Pipeline) -> Result<()> {

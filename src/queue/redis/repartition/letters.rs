@@ -1,10 +1,9 @@
 use redis::Value;
 
-use super::copy::{PAGE, add_entry};
+use super::copy::{Copied, PAGE, add_entry};
 use super::ends::Ends;
 use super::error::{MoveError, Moved};
 use super::merge::{Merged, stream_of};
-use super::partition::Copied;
 use super::plan::Plan;
 use crate::domain::{PartitionId, PayloadRef};
 use crate::queue::Result;

@@ -19,6 +19,7 @@ mod stream;
 pub(crate) use account::Account;
 use ends::Ends;
 pub(crate) use error::{MoveError, Moved};
+use letters::check_letters;
 use plan::Plan;
 
 use super::RedisConfig;
@@ -52,7 +53,10 @@ pub(crate) async fn repartition(
     let ends = Ends::open(from, to).await?;
     let mut progress = ends.begin().await?;
     let plan = Plan::read(&ends).await?;
-    plan.check(&ends).await?;
+    plan.check()?;
+    for partition in plan.merging() {
+        check_letters(&ends, plan.sources(partition).map(|source| source.partition)).await?;
+    }
 
     let all = ends.source.config.partitions.all();
     let count = all.len();

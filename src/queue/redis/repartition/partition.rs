@@ -1,6 +1,6 @@
 use redis::{Pipeline, Value};
 
-use super::copy::{PAGE, add_entry};
+use super::copy::{Copied, PAGE, add_entry};
 use super::ends::Ends;
 use super::error::Moved;
 use super::merge::{Merged, stream_of};
@@ -13,20 +13,6 @@ use crate::queue::redis::{dead_entry, reply};
 
 /// A stream issues at most one sequence in so many microseconds, on average: see docs/adr/0005.
 const STEP_US: u64 = 100;
-
-/// Frames that were copied, and the bytes that they count for.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Copied {
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
-}
-
-impl Copied {
-    pub(super) fn add(&mut self, bytes: u64) {
-        self.frames += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-}
 
 impl Ends {
     /// Copies what belongs to a partition of the target as a whole; its streams were copied before.

@@ -2,7 +2,6 @@ use redis::Value;
 
 use super::ends::Ends;
 use super::error::{MoveError, Moved};
-use super::letters::check_letters;
 use crate::domain::{PartitionId, Partitions};
 use crate::queue::Result;
 use crate::queue::redis::reply;
@@ -99,7 +98,7 @@ impl Plan {
     }
 
     /// Checks what would be lost or cannot be decided.
-    pub(super) async fn check(&self, ends: &Ends) -> Moved<()> {
+    pub(super) fn check(&self) -> Moved<()> {
         for Source { partition, counts, .. } in &self.sources {
             let is_known = |name: &&str| [PAST, HIGHEST, OTHERS].iter().any(|list| list.contains(name));
             if let Some(field) = counts.names().find(|name| !is_known(name)) {
@@ -118,12 +117,13 @@ impl Plan {
                 }
             }
         }
-        if self.to.count() < self.from.count() {
-            for partition in self.to.all() {
-                check_letters(ends, self.sources(partition).map(|source| source.partition)).await?;
-            }
-        }
         Ok(())
+    }
+
+    /// Returns the partitions of the target whose streams come from several partitions.
+    pub(super) fn merging(&self) -> impl Iterator<Item = PartitionId> {
+        let merges = self.to.count() < self.from.count();
+        self.to.all().filter(move |_| merges)
     }
 
     /// Returns the partitions whose streams a partition of the target gets. A partition is the
