@@ -77,6 +77,7 @@ fn every_command_has_a_man_page() {
     let mut expected = [
         vec!["frameway.1".to_owned()],
         below("frameway", &SUBCOMMANDS),
+        below("frameway-admin", &["repartition"]),
         below("frameway-config", &["check", "reference", "show", "template"]),
         below("frameway-dead-letters", &DEAD_LETTERS_SUBCOMMANDS),
         below("frameway-frames", &FRAMES_SUBCOMMANDS),
