@@ -392,7 +392,7 @@ fn pid(child: &Child) -> Pid {
 }
 
 /// Returns the rules of `docs/redis.md` that Frameway's user needs in a cluster in addition.
-fn cluster_rules() -> &'static str {
+pub(crate) fn cluster_rules() -> &'static str {
     let begin = format!("ACL SETUSER {USER} ");
     let rules = DOCUMENT.lines().find_map(|line| line.strip_prefix(&begin));
     rules.expect("docs/redis.md has the rules for a cluster")

@@ -146,7 +146,7 @@ impl RedisQueue {
         call.key(keys.work()).key(keys.counts());
         call.number(connected.node().memory.work_bytes()).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
-        call.arg(connected.instance.argument()).arg(self.confirmed(partition));
+        call.arg(connected.instance.argument()).arg(self.confirmed(partition, connected.instance.run_id()));
         call.arg(self.witness.known(partition).argument());
         call.number(self.witness.may_accept_until()).number(budget.publishers());
         let defaults = &self.config.defaults.queue;
@@ -182,10 +182,10 @@ impl RedisQueue {
 
     /// Returns the earlier processes that are known to have lost no accepted frame of a partition:
     /// those that this server confirms, and those that gave the partition away.
-    fn confirmed(&self, partition: PartitionId) -> String {
+    fn confirmed(&self, partition: PartitionId, run_id: &str) -> String {
         match &self.servers {
             Servers::One(_) => self.witness.confirmed(),
-            Servers::Cluster(cluster) => cluster.given_by(partition),
+            Servers::Cluster(cluster) => cluster.given_by(partition, run_id),
         }
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 
-use super::conn::refused;
 use super::group_reply::{
     GroupReply, answer_result, corrupt, frame_key, frame_of, millis, number, oldest_deliveries, push_answer,
     record, scores, word,
@@ -28,8 +27,6 @@ use crate::queue::{
 
 /// The number of arguments of group_write.lua for settings.
 const SETTINGS_ARGS: usize = 7;
-/// The number of keys that one step of a search looks at.
-const SCAN_KEYS: usize = 1_000;
 
 impl RedisQueue {
     /// Starts a call of a group's script.
@@ -114,33 +111,6 @@ impl RedisQueue {
         // Added again, since the deletion of an earlier group may have removed the id meanwhile.
         self.control.command(&add).await?;
         self.read_group(id).await
-    }
-
-    /// Writes the index of all groups again, from their keys on all servers.
-    pub(super) async fn find_groups(&self) -> Result<()> {
-        let pattern = self.names.every_group();
-        for link in self.control.links() {
-            let mut cursor = "0".to_owned();
-            loop {
-                let mut scan = redis::pipe();
-                scan.cmd("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_KEYS);
-                let answer = link.run(&scan).await?.pop().unwrap_or(Ok(Value::Nil)).map_err(refused)?;
-                let mut answer = reply::array(answer)?.into_iter();
-                cursor = reply::text(answer.next().unwrap_or(Value::Nil))?.unwrap_or_default();
-                for key in reply::array(answer.next().unwrap_or(Value::Nil))? {
-                    let key = reply::text(key)?.unwrap_or_default();
-                    if let Some(Ok(id)) = self.names.group_of(&key).map(str::parse::<GroupId>) {
-                        let mut add = redis::cmd("ZADD");
-                        add.arg(self.names.groups()).arg(0).arg(id.as_str());
-                        self.control.command(&add).await?;
-                    }
-                }
-                if matches!(cursor.as_str(), "0" | "") {
-                    break;
-                }
-            }
-        }
-        Ok(())
     }
 
     async fn read_group(&self, id: &GroupId) -> Result<GroupRecord> {

@@ -51,7 +51,12 @@ impl Clustered {
             let map = self.cluster.known_map();
             links.retain(|known, _| map.as_ref().is_some_and(|map| map.masters().contains(known)));
         }
-        let new = || Arc::new(Link::new(self.purpose.clone(), self.cluster.node(address)));
+        let node = self.cluster.node(address);
+        // A server that had left and is back may be remembered anew.
+        if links.get(address).is_some_and(|link| !Arc::ptr_eq(&link.node, &node)) {
+            links.remove(address);
+        }
+        let new = || Arc::new(Link::new(self.purpose.clone(), node));
         Arc::clone(links.entry(Arc::clone(address)).or_insert_with(new))
     }
 }
@@ -75,15 +80,21 @@ impl Lane {
         Self { timeout, servers: Servers::Cluster(Clustered { purpose, cluster, links: Mutex::default() }) }
     }
 
-    /// Connects to all servers.
+    /// Connects to all servers that answer; fails if none does.
     pub(super) async fn connect(&self) -> Result<()> {
         if let Servers::Cluster(Clustered { cluster, .. }) = &self.servers {
             cluster.map().await?;
         }
-        for link in self.links() {
-            link.connected().await?;
+        // One server of a cluster that is away does not keep the others from being used.
+        let (mut is_connected, mut failure) = (false, None);
+        for connected in join_all(self.links().iter().map(Link::connected)).await {
+            match connected {
+                Ok(_) => is_connected = true,
+                Err(error) if error.is_retryable() => failure = Some(error),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
+        failure.filter(|_| !is_connected).map_or(Ok(()), Err)
     }
 
     /// Returns the links to all servers that hold a part of the store.
@@ -114,6 +125,18 @@ impl Lane {
     fn route_to(&self, slot: u16) -> Route<'_> {
         let until = Instant::now() + self.timeout;
         Route { lane: self, slot, asking: None, follows_asks: true, until, pause: FIRST_PAUSE }
+    }
+
+    /// Divides things by the server that holds their keys.
+    pub(super) fn by_server<T>(&self, all: Vec<T>, key: impl Fn(&T) -> String) -> Vec<Vec<T>> {
+        let Servers::Cluster(Clustered { cluster, .. }) = &self.servers else { return vec![all] };
+        let map = cluster.known_map();
+        let mut parts: HashMap<_, Vec<T>> = HashMap::new();
+        for one in all {
+            let owner = map.as_ref().and_then(|map| map.owner(slot_of(key(&one).as_bytes())));
+            parts.entry(owner).or_default().push(one);
+        }
+        parts.into_values().collect()
     }
 
     /// Runs one command.

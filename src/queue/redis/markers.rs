@@ -15,7 +15,7 @@ use super::gate::{Gate, LaysOut};
 use super::keys::Names;
 use super::lane::Lane;
 use super::{conn, reply};
-use crate::domain::{PartitionId, Partitions, StoreIdentity, Timestamp};
+use crate::domain::{GroupId, PartitionId, Partitions, StoreIdentity, Timestamp};
 use crate::queue::{Error, Result};
 
 /// The field of a partition's counters that contains its marker.
@@ -23,18 +23,30 @@ pub(super) const MARKER: &str = "store";
 /// The time that another process has for laying out a store.
 const LAYING_OUT: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The number of keys that one step of a search looks at.
+const SCAN_KEYS: usize = 1_000;
 
-/// What a cluster has of the layout of a store.
+/// What a cluster has of the layout of a store, as far as its servers answer.
 struct Found {
-    layout: Option<String>,
-    store: Option<Bytes>,
+    /// `None` = it cannot be read.
+    layout: Option<Option<String>>,
+    store: Option<Option<Bytes>>,
+    /// The partitions that can be read.
     markers: Vec<(PartitionId, Option<Bytes>)>,
+    /// The reason for which something cannot be read.
+    failure: Option<Error>,
 }
 
 impl Found {
     /// Returns the identity of the store, if anything has it.
     fn identity(&self) -> Option<&Bytes> {
-        self.store.iter().chain(self.markers.iter().filter_map(|(_, marker)| marker.as_ref())).next()
+        let markers = self.markers.iter().filter_map(|(_, marker)| marker.as_ref());
+        self.store.iter().flatten().chain(markers).next()
+    }
+
+    /// Reports whether there is no layout.
+    fn lacks_layout(&self) -> bool {
+        self.layout == Some(None)
     }
 }
 
@@ -49,7 +61,8 @@ pub(super) struct Markers<'a> {
 
 impl Markers<'_> {
     /// Lays out what is not laid out: the whole store if the cluster has nothing of it, or what was
-    /// lost. Returns the partitions that were lost.
+    /// lost. Returns the partitions that were lost. Servers that are away do not matter if the others
+    /// have something of the store.
     ///
     /// # Errors
     /// [`Error::Layout`]: the store has another layout. [`Error::Corrupt`]: a partition belongs to
@@ -57,16 +70,19 @@ impl Markers<'_> {
     pub(super) async fn mend(&self) -> Result<Vec<PartitionId>> {
         let mut found = self.look().await?;
         let until = Instant::now() + LAYING_OUT;
-        while found.layout.is_none() && found.identity().is_some() && Instant::now() < until {
+        while found.lacks_layout() && found.identity().is_some() && Instant::now() < until {
             sleep(LOOK_EVERY).await;
             found = self.look().await?;
         }
-        self.gate.check_layout(found.layout.as_deref())?;
+        self.gate.check_layout(found.layout.as_ref().and_then(Option::as_deref))?;
         let known = Some(self.gate.identity()).filter(|known| *known != StoreIdentity::default());
-        let is_new = found.layout.is_none() && found.identity().is_none() && known.is_none();
+        let has_nothing = found.identity().is_none() && known.is_none();
+        if let (true, Some(failure)) = (has_nothing, &found.failure) {
+            return Err(failure.clone());
+        }
+        let is_new = found.lacks_layout() && has_nothing;
         let identity = self.settle_identity(known, &found).await?;
-        let mut lost = Vec::new();
-        let mut pipe = redis::pipe();
+        let (mut lost, mut pipe) = (Vec::new(), redis::pipe());
         for (partition, marker) in &found.markers {
             match marker {
                 Some(marker) if *marker == identity[..] => {}
@@ -86,8 +102,12 @@ impl Markers<'_> {
                 }
             }
         }
+        if !lost.is_empty() {
+            // Before the markers, so that it is done again if it fails.
+            self.find_groups().await?;
+        }
         self.run(&pipe).await?;
-        if found.layout.is_none() {
+        if found.lacks_layout() {
             self.gate.laid_out(self.lane.command(&self.gate.lay_out()).await?)?;
         }
         if !lost.is_empty() {
@@ -100,17 +120,57 @@ impl Markers<'_> {
         Ok(lost)
     }
 
+    /// Writes the index of all groups again, from their keys on all servers.
+    async fn find_groups(&self) -> Result<()> {
+        let pattern = self.names.every_group();
+        for link in self.lane.links() {
+            let mut cursor = "0".to_owned();
+            loop {
+                let mut scan = redis::pipe();
+                scan.cmd("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_KEYS);
+                let answer = link.run(&scan).await?.pop().unwrap_or(Ok(Value::Nil)).map_err(conn::refused)?;
+                let mut answer = reply::array(answer)?.into_iter();
+                cursor = reply::text(answer.next().unwrap_or(Value::Nil))?.unwrap_or_default();
+                for key in reply::array(answer.next().unwrap_or(Value::Nil))? {
+                    let key = reply::text(key)?.unwrap_or_default();
+                    if let Some(Ok(id)) = self.names.group_of(&key).map(str::parse::<GroupId>) {
+                        let mut add = redis::cmd("ZADD");
+                        add.arg(self.names.groups()).arg(0).arg(id.as_str());
+                        self.lane.command(&add).await?;
+                    }
+                }
+                if matches!(cursor.as_str(), "0" | "") {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn look(&self) -> Result<Found> {
         let mut pipe = redis::pipe();
         pipe.cmd("GET").arg(self.names.layout()).cmd("GET").arg(self.names.store());
         for partition in self.partitions.all() {
             pipe.cmd("HGET").arg(self.names.keys(partition).counts()).arg(MARKER);
         }
-        let mut answers = self.run(&pipe).await?.into_iter();
-        let mut next = || answers.next().unwrap_or(Value::Nil);
-        let (layout, store) = (reply::text(next())?, reply::bytes(next())?);
-        let markers = self.partitions.all().map(|partition| Ok((partition, reply::bytes(next())?)));
-        Ok(Found { layout, store, markers: markers.collect::<Result<_>>()? })
+        let mut answers = self.lane.run(&pipe).await?.into_iter();
+        let mut failure = None;
+        let mut next = || match answers.next().unwrap_or(Ok(Value::Nil)).map_err(conn::refused) {
+            Err(error) if error.is_retryable() => {
+                failure = Some(error);
+                Ok(None)
+            }
+            answer => answer.map(Some),
+        };
+        let layout = next()?.map(reply::text).transpose()?;
+        let store = next()?.map(reply::bytes).transpose()?;
+        let mut markers = Vec::new();
+        for partition in self.partitions.all() {
+            if let Some(marker) = next()? {
+                markers.push((partition, reply::bytes(marker)?));
+            }
+        }
+        Ok(Found { layout, store, markers, failure })
     }
 
     /// Stores the identity if it is not stored, and returns it as it is stored. An identity that this
@@ -121,13 +181,16 @@ impl Markers<'_> {
             (None, Some(found)) => found.clone(),
             (None, None) => Bytes::copy_from_slice(&StoreIdentity::random().to_bytes()),
         };
-        let mut set = redis::cmd("SET");
-        set.arg(self.names.store()).arg(&identity[..]).arg("NX");
-        self.lane.command(&set).await?;
-        let mut get = redis::cmd("GET");
-        get.arg(self.names.store());
-        let stored = self.lane.command(&get).await?;
-        let identity = reply::bytes(stored)?.unwrap_or(identity);
+        let mut stored = None;
+        if found.store.is_some() {
+            let mut set = redis::cmd("SET");
+            set.arg(self.names.store()).arg(&identity[..]).arg("NX");
+            self.lane.command(&set).await?;
+            let mut get = redis::cmd("GET");
+            get.arg(self.names.store());
+            stored = reply::bytes(self.lane.command(&get).await?)?;
+        }
+        let identity = stored.unwrap_or(identity);
         self.gate.identified(Value::BulkString(identity.to_vec()))?;
         Ok(identity)
     }

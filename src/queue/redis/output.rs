@@ -8,10 +8,12 @@ use bytes::Bytes;
 use redis::Value;
 
 use super::cluster::Wanted;
+use super::conn::refused;
 use super::dead_letters::letter_id;
 use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
+use super::wait::Page;
 use super::{RedisQueue, entry, registry, reply};
 use crate::domain::{OutputBody, OutputEntry, PartitionId, PayloadRef, Sequence, SequenceSet, StreamId};
 use crate::queue::{
@@ -209,13 +211,16 @@ impl RedisQueue {
         for partition in self.config.partitions.all() {
             pipe.cmd("HGET").arg(self.names.keys(partition).counts()).arg("feed");
         }
-        let answers = self.all(&self.control, &pipe).await?;
-        self.config
-            .partitions
-            .all()
-            .zip(answers)
-            .map(|(partition, end)| Ok((partition, FeedPosition(reply::number(end)?, 0))))
-            .collect()
+        let answers = self.control.run(&pipe).await?;
+        let ends = self.config.partitions.all().zip(answers).map(|(partition, end)| {
+            let end = match end {
+                // A server of a cluster that is away: the last known end.
+                Err(_) if self.control.is_clustered() => self.witness.known(partition).feed,
+                end => reply::number(end.map_err(refused)?)?,
+            };
+            Ok((partition, FeedPosition(end, 0)))
+        });
+        ends.collect()
     }
 
     pub(super) async fn await_feed(
@@ -233,14 +238,12 @@ impl RedisQueue {
                 position: (a, b),
             })
             .collect();
-        let mut found: HashMap<_, _> =
-            self.await_entries(&wanted, FEED_PAGE, wait).await?.into_iter().collect();
+        let found = self.await_entries(&wanted, FEED_PAGE, wait).await?;
+        let mut found: HashMap<_, _> = found.into_iter().map(|page| (page.key.clone(), page)).collect();
         positions
             .iter()
             .filter_map(|&(partition, after)| {
-                found
-                    .remove(&self.names.keys(partition).feed())
-                    .map(|entries| feed_page(partition, after, entries))
+                found.remove(&self.names.keys(partition).feed()).map(|page| feed_page(partition, after, page))
             })
             .inspect(|page| {
                 if let Ok(page) = page {
@@ -253,11 +256,13 @@ impl RedisQueue {
 
 /// Reads a page of the feed, whose ids count 1, 2, 3, ...: if the first id is not the next one,
 /// some were trimmed unread.
-fn feed_page(partition: PartitionId, after: FeedPosition, entries: Vec<reply::Entry>) -> Result<FeedPage> {
+fn feed_page(partition: PartitionId, after: FeedPosition, page: Page) -> Result<FeedPage> {
+    let Page { entries, was_away, .. } = page;
     let first = entries.first().map_or(after.0, |((number, _), _)| *number);
     let next = entries.last().map_or(after, |((number, _), _)| FeedPosition(*number, 0));
     let events = entries.iter().map(|(_, fields)| feed_event(partition, fields)).collect::<Result<_>>()?;
-    Ok(FeedPage { partition, events, next, missed: first > after.0 + 1 })
+    // While its server was away, the feed may have lost events and got others.
+    Ok(FeedPage { partition, events, next, missed: was_away || first > after.0 + 1 })
 }
 
 fn feed_event(partition: PartitionId, fields: &reply::Fields) -> Result<FeedEvent> {

@@ -90,6 +90,22 @@ impl RedisQueue {
         Ok(servers)
     }
 
+    async fn read_stored_identity(&self) -> Result<StoreIdentity> {
+        let mut get = redis::pipe();
+        get.cmd("GET").arg(self.names.layout()).cmd("GET").arg(self.names.store());
+        let mut values = self.all(&self.control, &get).await?.into_iter();
+        match (values.next(), values.next()) {
+            (None | Some(Value::Nil), _) | (_, None | Some(Value::Nil)) if self.control.is_clustered() => {
+                self.mend_cluster().await?;
+                Ok(self.gate.identity())
+            }
+            // It was emptied and is not laid out yet: nothing can be read from it.
+            (None | Some(Value::Nil), _) => Ok(self.gate.identity()),
+            (Some(_), None | Some(Value::Nil)) => self.identify().await,
+            (Some(_), Some(stored)) => self.gate.identified(stored),
+        }
+    }
+
     /// Makes the sequences of a partition jump if the store was restored to an older state of it,
     /// unless the store was emptied.
     async fn jump_if_restored(&self, partition: PartitionId) -> Result<()> {
@@ -125,18 +141,12 @@ impl ServerPresence for RedisQueue {
     }
 
     async fn read_identity(&self) -> Result<StoreIdentity> {
-        let mut get = redis::pipe();
-        get.cmd("GET").arg(self.names.layout()).cmd("GET").arg(self.names.store());
-        let mut values = self.all(&self.control, &get).await?.into_iter();
-        match (values.next(), values.next()) {
-            (None | Some(Value::Nil), _) | (_, None | Some(Value::Nil)) if self.control.is_clustered() => {
-                self.mend_cluster().await?;
+        match self.read_stored_identity().await {
+            // The servers of a cluster that have it may be away while the others serve.
+            Err(error) if self.control.is_clustered() && self.gate.is_open() && error.is_retryable() => {
                 Ok(self.gate.identity())
             }
-            // It was emptied and is not laid out yet: nothing can be read from it.
-            (None | Some(Value::Nil), _) => Ok(self.gate.identity()),
-            (Some(_), None | Some(Value::Nil)) => self.identify().await,
-            (Some(_), Some(stored)) => self.gate.identified(stored),
+            read => read,
         }
     }
 

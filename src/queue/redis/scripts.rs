@@ -138,10 +138,11 @@ impl Script {
 }
 
 /// The text around a script that wakes those who wait for a key: the key is the last one, and the
-/// script does not see it. A script that returns nothing did nothing.
+/// script does not see it. A script that returns nothing did nothing. If the user may not publish, the
+/// script has succeeded all the same.
 const BEFORE_WAKING: &str = "local channel = table.remove(KEYS)\nlocal answer = (function()\n";
 const AFTER_WAKING: &str =
-    "\nend)()\nif answer then redis.call('SPUBLISH', channel, '') end\nreturn answer\n";
+    "\nend)()\nif answer then redis.pcall('SPUBLISH', channel, '') end\nreturn answer\n";
 
 /// The text of a script of consumer groups, after their shared code.
 macro_rules! of_groups {

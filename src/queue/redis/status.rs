@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use redis::Value;
+use tokio::time::timeout;
 
 use super::cluster::shown;
 use super::conn::{Link, refused};
@@ -15,6 +17,9 @@ use super::reply::Info;
 use super::{RedisQueue, entry, gate, reply};
 use crate::domain::{PartitionId, Timestamp};
 use crate::queue::{BackendStatus, Durability, Error, PartitionStats, Result, ServerPresence as _};
+
+/// The maximum time for the state of one server of a cluster.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
 
 /// The replicas that must have a frame before it is accepted, and those that there are.
 #[derive(Debug, Clone, Copy)]
@@ -159,9 +164,6 @@ impl RedisQueue {
         for &partition in &lost {
             self.witness.forget_partition(partition);
         }
-        if !lost.is_empty() {
-            self.find_groups().await?;
-        }
         Ok(())
     }
 
@@ -220,7 +222,13 @@ impl RedisQueue {
         }
         let links = lane.links();
         let all = join_all(links.iter().map(|link| async move {
-            let status = self.ask_status(link).await;
+            // A server that does not answer must not make the others look unavailable.
+            let late = |_| Err(Error::NoAnswer("no answer in time".to_owned()));
+            let status = match link.node.address() {
+                Some(_) => timeout(ASK_LIMIT, self.ask_status(link)).await.unwrap_or_else(late),
+                None => self.ask_status(link).await,
+            };
+            lane.note(&status);
             (link, status)
         }));
         let (mut found, mut failures) = (Vec::new(), Vec::new());
@@ -237,13 +245,10 @@ impl RedisQueue {
         for (address, error) in failures {
             status.warnings.push(format!("the partitions on {address} are not available: {error}"));
         }
-        let store = match self.read_identity().await {
-            // The servers that have it may be away while the others serve.
-            Err(error) if self.control.is_clustered() && self.gate.is_open() && error.is_retryable() => {
-                status.warnings.push(format!("the identity of the store cannot be read: {error}"));
-                self.gate.identity()
-            }
-            store => store?,
+        // In a cluster, the heartbeats notice if something of the store is lost.
+        let store = match self.control.is_clustered() && self.gate.is_open() {
+            true => self.gate.identity(),
+            false => self.read_identity().await?,
         };
         if self.witness.is_joining() {
             return Err(Error::Joining);

@@ -1,17 +1,28 @@
 //! Waits for entries of Redis streams.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::cluster::{Due, ReadTo, Wanted};
+use super::cluster::{Due, ReadTo, Wait, Wanted};
 use super::lane::Lane;
 use super::reply::{self, Entry};
 use super::{RedisQueue, Waiting};
 use crate::queue::Result;
 
-/// A key, and entries that were read from it.
-type Page = (String, Vec<Entry>);
+/// The time that the other servers of a cluster have after the first one had entries.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Entries that were read from a key.
+pub(super) struct Page {
+    pub(super) key: String,
+    pub(super) entries: Vec<Entry>,
+    /// True if the key could not be read for a time.
+    pub(super) was_away: bool,
+}
 
 impl RedisQueue {
     /// Reads the entries after some positions, at most `limit` of each; waits until there are any, or
@@ -25,7 +36,7 @@ impl RedisQueue {
         if !self.gate.is_open() {
             self.connect().await?;
         }
-        let (wakes, lane) = match &self.waiting {
+        match &self.waiting {
             Waiting::Blocking(pool) => {
                 let mut read = redis::cmd("XREAD");
                 read.arg("COUNT").arg(limit).arg("BLOCK").arg(wait.as_millis().max(1) as u64).arg("STREAMS");
@@ -35,58 +46,109 @@ impl RedisQueue {
                 for Wanted { position, .. } in wanted {
                     read.arg(place(*position));
                 }
-                return reply::streams(pool.command(&read, wait).await?);
+                let found = reply::streams(pool.command(&read, wait).await?)?;
+                Ok(found.into_iter().map(|(key, entries)| Page { key, entries, was_away: false }).collect())
             }
-            Waiting::Woken(wakes, lane) => (wakes, lane),
-        };
-        let until = Instant::now() + wait;
-        let mut waiting = wakes.wait_for(wanted);
-        loop {
-            let due = waiting.due();
-            if !due.is_empty() {
-                let (pages, ends) = read_entries(lane, wanted, &due, limit).await?;
-                waiting.note(&due, ends);
-                if !pages.is_empty() {
-                    return Ok(pages);
-                }
-            }
-            if !waiting.next(until).await {
-                return Ok(Vec::new());
+            Waiting::Woken(wakes, lane) => {
+                read_woken(lane, wakes.wait_for(wanted), wanted, limit, wait).await
             }
         }
     }
 }
 
-/// Reads entries; also returns how far each key was read, or `None` if it could not be read: one
-/// server that cannot be asked does not keep the others from being read.
+/// Reads from all servers of a cluster at once, from each when a message says that it is worthwhile.
+/// One that does not answer does not keep the others from being read.
+async fn read_woken(
+    lane: &Lane,
+    mut waiting: Wait<'_>,
+    wanted: &[Wanted],
+    limit: usize,
+    wait: Duration,
+) -> Result<Vec<Page>> {
+    let mut until = Instant::now() + wait;
+    let mut pages = Vec::new();
+    let (mut reads, mut reading) = (FuturesUnordered::new(), HashSet::new());
+    loop {
+        let mut due = waiting.due();
+        due.retain(|due| !reading.contains(&due.index));
+        reading.extend(due.iter().map(|due| due.index));
+        for part in lane.by_server(due, |due| wanted[due.index].key.clone()) {
+            reads.push(async move { (read_entries(lane, wanted, &part, limit).await, part) });
+        }
+        let goes_on = tokio::select! {
+            Some((read, part)) = reads.next(), if !reads.is_empty() => {
+                for Due { index, .. } in &part {
+                    reading.remove(index);
+                }
+                match read {
+                    Ok(read) => note(&waiting, &part, read, wanted, &mut pages),
+                    Err(error) => {
+                        part.iter().for_each(|due| waiting.note_failure(*due));
+                        if !error.is_retryable() || waiting.is_cut_off() {
+                            return Err(error);
+                        }
+                    }
+                }
+                true
+            }
+            goes_on = waiting.next(until) => goes_on,
+        };
+        if !pages.is_empty() {
+            if reads.is_empty() {
+                return Ok(pages);
+            }
+            until = until.min(Instant::now() + GRACE);
+        }
+        if !goes_on {
+            return Ok(pages);
+        }
+    }
+}
+
+/// Notes what was read from one server.
+fn note(waiting: &Wait<'_>, part: &[Due], read: Vec<Result<Read>>, wanted: &[Wanted], pages: &mut Vec<Page>) {
+    for (&due, read) in part.iter().zip(read) {
+        match read {
+            Ok(Read { entries, to }) => {
+                let was_away = waiting.note(due, to);
+                if was_away || !entries.is_empty() {
+                    pages.push(Page { key: wanted[due.index].key.clone(), entries, was_away });
+                }
+            }
+            Err(error) => {
+                tracing::debug!(key = wanted[due.index].key, %error, "entries cannot be read at present");
+                waiting.note_failure(due);
+            }
+        }
+    }
+}
+
+/// The entries of one key, and how far they go.
+struct Read {
+    entries: Vec<Entry>,
+    to: ReadTo,
+}
+
 async fn read_entries(
     lane: &Lane,
     wanted: &[Wanted],
     due: &[Due],
     limit: usize,
-) -> Result<(Vec<Page>, Vec<Option<ReadTo>>)> {
+) -> Result<Vec<Result<Read>>> {
     let mut pipe = redis::pipe();
     for due in due {
         let Wanted { key, position } = &wanted[due.index];
         pipe.cmd("XREAD").arg("COUNT").arg(limit).arg("STREAMS").arg(key).arg(place(*position));
     }
-    let (mut pages, mut ends) = (Vec::new(), Vec::with_capacity(due.len()));
-    for (due, answer) in due.iter().zip(lane.run(&pipe).await?) {
-        let Wanted { key, position } = &wanted[due.index];
-        let page = match answer {
-            Ok(answer) => reply::streams(answer)?.into_iter().next(),
-            Err(error) => {
-                tracing::debug!(key, %error, "some entries cannot be read at present");
-                ends.push(None);
-                continue;
-            }
-        };
-        let entries = page.as_ref().map_or(0, |(_, entries)| entries.len());
-        let last = page.as_ref().and_then(|(_, entries)| entries.last()).map(|(last, _)| *last);
-        ends.push(Some(ReadTo { position: last.unwrap_or(*position), is_end: entries < limit }));
-        pages.extend(page);
-    }
-    Ok((pages, ends))
+    let answers = lane.run(&pipe).await?.into_iter();
+    let read = |(due, answer): (&Due, redis::RedisResult<redis::Value>)| {
+        let page = reply::streams(answer.map_err(super::conn::refused)?)?.into_iter().next();
+        let entries = page.map_or_else(Vec::new, |(_, entries)| entries);
+        let position = entries.last().map_or(wanted[due.index].position, |(last, _)| *last);
+        let to = ReadTo { position, is_end: entries.len() < limit };
+        Ok(Read { entries, to })
+    };
+    Ok(due.iter().zip(answers).map(read).collect())
 }
 
 fn place((a, b): (u64, u64)) -> String {

@@ -96,8 +96,8 @@ impl RedisQueue {
         let found = self.await_entries(&wanted, WAKE_ENTRIES, wait).await?;
         let newest = |partition: &PartitionId| {
             let key = self.names.keys(*partition).work();
-            let (_, entries) = found.iter().find(|(name, _)| *name == key)?;
-            entries.last().map(|((a, b), _)| (*partition, WorkPosition(*a, *b)))
+            let page = found.iter().find(|page| page.key == key)?;
+            page.entries.last().map(|((a, b), _)| (*partition, WorkPosition(*a, *b)))
         };
         Ok(positions.iter().filter_map(|(partition, _)| newest(partition)).collect())
     }

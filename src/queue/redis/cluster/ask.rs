@@ -8,7 +8,7 @@ use futures::stream::FuturesUnordered;
 use redis::{Cmd, RedisResult, ServerErrorKind, Value};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Cluster, SlotMap, shown};
+use super::{Cluster, Move, SlotMap, shown};
 use crate::queue::redis::instance::Instance;
 use crate::queue::redis::reply::{self, Info};
 use crate::queue::redis::resp::{Request, RespConnection, explained};
@@ -77,21 +77,19 @@ impl Cluster {
         let info = Info::parse(&info);
         let map = SlotMap::read(slots, address).map_err(|error| why(&error.to_string()))?;
         if info.get("cluster_state") == "fail" && map.is_complete() {
-            return Err(why("it is cut off from the other servers of the cluster"));
+            return Err(why(
+                "the cluster is down (cluster_state is fail): this server is cut off from the others, or one master \
+                 is away and cluster-require-full-coverage is yes",
+            ));
         }
         Ok(View { epoch: info.get("cluster_current_epoch").parse().unwrap_or(0), map })
     }
 
     /// Finds out whether a server gave the slot of a key to another one, with all its data: it lives,
     /// was a primary all the time, and says itself that the other one owns the slot now; and the other
-    /// one was a primary all the time, too. Returns its run id then. If it had been replaced in a
-    /// failover, it would be a replica now.
-    pub(super) async fn was_given(
-        &self,
-        from: &Arc<Address>,
-        to: &Arc<Address>,
-        key: &str,
-    ) -> Option<String> {
+    /// one was a primary all the time, too. If it had been replaced in a failover, it would be a replica
+    /// now.
+    pub(super) async fn was_given(&self, from: &Arc<Address>, to: &Arc<Address>, key: &str) -> Option<Move> {
         let before = self.node(from).instance()?;
         let info = words(&["INFO", "everything"]);
         let connection = self.target.connect(Some(from), LIMIT, LIMIT).await.ok()?;
@@ -108,8 +106,11 @@ impl Cluster {
         }
         let connection = self.target.connect(Some(to), LIMIT, LIMIT).await.ok()?;
         let now = read(ask(&connection, &[info]).await.ok()?.into_iter().next()?)?;
-        let is_known = self.node(to).instance().is_some_and(|before| now.has_stayed_primary(&before));
-        (is_known || now.was_always_primary()).then(|| before.run_id().to_owned())
+        let is_complete = match self.node(to).instance() {
+            Some(before) => now.has_stayed_primary(&before),
+            None => now.was_always_primary(),
+        };
+        is_complete.then(|| Move { from: before.run_id().to_owned(), to: now.run_id().to_owned() })
     }
 }
 

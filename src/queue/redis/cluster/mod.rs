@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub(super) use self::slots::{SlotMap, slot_of};
-pub(super) use self::wakes::{Due, ReadTo, Wakes, Wanted};
+pub(super) use self::wakes::{Due, ReadTo, Wait, Wakes, Wanted};
 use super::memory_usage::MemoryUsage;
 use super::node::Node;
 use super::target::Target;
@@ -23,10 +23,13 @@ use super::url::Address;
 use crate::domain::PartitionId;
 use crate::queue::{Budget, Error, Result};
 
-/// The least time between two questions for the map.
+/// The least time between two questions for the map; it doubles while the answers are the same.
 const ASK_EVERY: Duration = Duration::from_millis(100);
-/// The maximum number of earlier processes of a partition that are remembered.
+const MAX_DOUBLINGS: u32 = 3;
+/// The maximum number of moves of a partition that are remembered.
 const MAX_MOVES: usize = 8;
+/// The maximum number of servers that are remembered, whether they own slots or not.
+const MAX_NODES: usize = 1_024;
 
 /// A partition of the store in the cluster.
 #[derive(Debug, Clone)]
@@ -36,6 +39,35 @@ pub(super) struct Place {
     pub(super) key: String,
 }
 
+/// The last question for the map.
+#[derive(Debug, Default)]
+struct Asked {
+    at: Option<Instant>,
+    failure: Option<Error>,
+    /// The number of answers in a row that were the same.
+    same: u32,
+}
+
+/// A move of a partition from one living process to another one, by their run ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Move {
+    from: String,
+    to: String,
+}
+
+/// Returns the processes that gave a partition away, step by step, until it came to the process
+/// `now`. If that process is another one than the last move led to, it may have lost something.
+fn given_to<'a>(moves: &'a [Move], now: &str) -> Vec<&'a str> {
+    let mut givers: Vec<&str> = Vec::new();
+    for Move { from, to } in moves {
+        if to != givers.last().copied().unwrap_or(now) {
+            break;
+        }
+        givers.push(from);
+    }
+    givers
+}
+
 /// A Redis Cluster.
 pub(super) struct Cluster {
     target: Arc<Target>,
@@ -43,10 +75,10 @@ pub(super) struct Cluster {
     budget: Budget,
     map: watch::Sender<Option<Arc<SlotMap>>>,
     nodes: Mutex<HashMap<Arc<Address>, Arc<Node>>>,
-    /// Held while the map is asked for: the time of the last answer or failure, and the failure.
-    asked: tokio::sync::Mutex<Option<(Instant, Option<Error>)>>,
-    /// For each partition that moved, the processes that were alive when it left them.
-    moves: Mutex<HashMap<PartitionId, Vec<String>>>,
+    /// Held while the map is asked for.
+    asked: tokio::sync::Mutex<Asked>,
+    /// The moves of each partition between living processes, the newest first.
+    moves: Mutex<HashMap<PartitionId, Vec<Move>>>,
     /// The question for the map that nobody waits for.
     asking: Mutex<JoinSet<()>>,
 }
@@ -74,7 +106,12 @@ impl Cluster {
     /// Returns the server at an address of the cluster.
     pub(super) fn node(&self, address: &Arc<Address>) -> Arc<Node> {
         let new = || Arc::new(Node::new(Some(Arc::clone(address)), Arc::new(MemoryUsage::new(self.budget))));
-        Arc::clone(self.nodes.lock().entry(Arc::clone(address)).or_insert_with(new))
+        let mut nodes = self.nodes.lock();
+        if nodes.len() >= MAX_NODES && !nodes.contains_key(address) {
+            let map = self.known_map();
+            nodes.retain(|known, _| map.as_ref().is_some_and(|map| map.masters().contains(known)));
+        }
+        Arc::clone(nodes.entry(Arc::clone(address)).or_insert_with(new))
     }
 
     /// Returns the map; asks for it if it is not known yet.
@@ -105,23 +142,23 @@ impl Cluster {
     /// [`Error::Unreachable`]: no server of the cluster answers.
     pub(super) async fn refresh(&self) -> Result<Arc<SlotMap>> {
         let mut asked = self.asked.lock().await;
-        let is_fresh = asked.as_ref().is_some_and(|(at, _)| at.elapsed() < ASK_EVERY);
-        match (is_fresh, &*asked, self.known_map()) {
-            (true, Some((_, Some(error))), _) => return Err(error.clone()),
-            (true, _, Some(map)) => return Ok(map),
-            _ => {}
-        }
-        match self.ask_for_map().await {
-            Ok(map) => {
-                let map = self.change(map).await;
-                *asked = Some((Instant::now(), None));
-                Ok(map)
-            }
-            Err(error) => {
-                *asked = Some((Instant::now(), Some(error.clone())));
-                Err(error)
+        let lasts = ASK_EVERY * 2_u32.pow(asked.same.min(MAX_DOUBLINGS));
+        if asked.at.is_some_and(|at| at.elapsed() < lasts) {
+            match (&asked.failure, self.known_map()) {
+                (Some(failure), _) => return Err(failure.clone()),
+                (None, Some(map)) => return Ok(map),
+                (None, None) => {}
             }
         }
+        let before = self.known_map();
+        let answer = match self.ask_for_map().await {
+            Ok(map) => Ok(self.change(map).await),
+            Err(error) => Err(error),
+        };
+        let is_same = answer.as_ref().is_ok_and(|map| before.is_some_and(|before| Arc::ptr_eq(map, &before)));
+        let same = if is_same { asked.same + 1 } else { 0 };
+        *asked = Asked { at: Some(Instant::now()), failure: answer.as_ref().err().cloned(), same };
+        answer
     }
 
     /// Asks for the map soon, and does not wait: a server did not answer.
@@ -136,9 +173,10 @@ impl Cluster {
 
     /// Notes that a server said which other one owns a slot. That one is newer than the map.
     pub(super) async fn moved(&self, slot: u16, to: Address) {
-        let _asked = self.asked.lock().await;
+        let mut asked = self.asked.lock().await;
         let Some(map) = self.known_map() else { return };
         if map.owner(slot).is_none_or(|owner| **owner != to) {
+            asked.same = 0;
             self.change(map.with(slot, to)).await;
         }
     }
@@ -172,9 +210,9 @@ impl Cluster {
                 let mut moves = self.moves.lock();
                 for place in places {
                     match &given {
-                        Some(run_id) => {
+                        Some(given) => {
                             let of_partition = moves.entry(place.partition).or_default();
-                            of_partition.insert(0, run_id.clone());
+                            of_partition.insert(0, given.clone());
                             of_partition.truncate(MAX_MOVES);
                         }
                         None => drop(moves.remove(&place.partition)),
@@ -183,7 +221,6 @@ impl Cluster {
             }
         }
         self.divide_memory(&map);
-        self.nodes.lock().retain(|address, _| map.masters().contains(address));
         self.map.send_replace(Some(Arc::clone(&map)));
         map
     }
@@ -202,10 +239,10 @@ impl Cluster {
         }
     }
 
-    /// Returns the run ids of the earlier processes that gave a partition away completely, separated
-    /// by spaces.
-    pub(super) fn given_by(&self, partition: PartitionId) -> String {
-        self.moves.lock().get(&partition).map(|run_ids| run_ids.join(" ")).unwrap_or_default()
+    /// Returns the run ids of the earlier processes that gave a partition away completely, until it came
+    /// to the process `now`, separated by spaces.
+    pub(super) fn given_by(&self, partition: PartitionId, now: &str) -> String {
+        self.moves.lock().get(&partition).map(|moves| given_to(moves, now).join(" ")).unwrap_or_default()
     }
 
     /// Returns the servers that own slots.
@@ -225,4 +262,22 @@ impl Cluster {
 /// Returns an address as it is shown.
 pub(super) fn shown((host, port): &Address) -> String {
     format!("{host}:{port}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_not_given_the_partition_may_have_lost_something() {
+        let moves = |pairs: &[(&str, &str)]| -> Vec<Move> {
+            pairs.iter().map(|(from, to)| Move { from: (*from).to_owned(), to: (*to).to_owned() }).collect()
+        };
+        let there_and_back = moves(&[("b", "a"), ("a", "b")]);
+        assert_eq!(given_to(&there_and_back, "a"), ["b", "a"]);
+        // `a` restarted in place: the data that it was given may be gone.
+        assert_eq!(given_to(&there_and_back, "a2"), [""; 0]);
+        assert_eq!(given_to(&moves(&[("c", "d"), ("a", "b")]), "d"), ["c"]);
+        assert_eq!(given_to(&[], "a"), [""; 0]);
+    }
 }

@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use redis::ServerErrorKind;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -34,9 +35,22 @@ const READ_ANYWAY: Duration = Duration::from_secs(5);
 struct Channel {
     /// The number of messages, and of moments in which one may have been lost.
     rung: AtomicU64,
-    is_subscribed: AtomicBool,
-    /// The last read that found the end.
-    read: Mutex<Option<End>>,
+    /// The number of connections that listen: two for a moment after a move.
+    subscriptions: AtomicUsize,
+    /// The last read.
+    read: Mutex<LastRead>,
+}
+
+/// The last read of a key.
+#[derive(Debug, Clone, Copy, Default)]
+enum LastRead {
+    /// There was none, or there may be more entries.
+    #[default]
+    Unfinished,
+    /// It found the end.
+    End(End),
+    /// It failed at this time.
+    Failed(Instant),
 }
 
 /// A read that found the end of the entries.
@@ -52,15 +66,29 @@ impl Channel {
         self.rung.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Reports whether somebody listens.
+    fn is_heard(&self) -> bool {
+        self.subscriptions.load(Ordering::Acquire) > 0
+    }
+
     /// Reports whether there may be entries after a position.
     fn may_have(&self, position: (u64, u64)) -> bool {
         let read = *self.read.lock();
-        !self.is_subscribed.load(Ordering::Acquire)
-            || read.is_none_or(|end| {
+        match read {
+            LastRead::Unfinished => true,
+            LastRead::Failed(at) => at.elapsed() >= RETRY_EVERY,
+            LastRead::End(end) => {
+                let lasts = if self.is_heard() { READ_ANYWAY } else { POLL_EVERY };
                 end.position != position
                     || end.rung != self.rung.load(Ordering::Acquire)
-                    || end.at.elapsed() > READ_ANYWAY
-            })
+                    || end.at.elapsed() >= lasts
+            }
+        }
+    }
+
+    /// Reports whether nobody tells when there are entries.
+    fn needs_polling(&self) -> bool {
+        !self.is_heard() || matches!(*self.read.lock(), LastRead::Failed(_))
     }
 }
 
@@ -94,13 +122,21 @@ struct Shared {
     ticks: watch::Sender<u64>,
     /// Rises when a channel is added.
     added: watch::Sender<u64>,
+    /// Set when it was said that the user may not listen.
+    warned: AtomicBool,
 }
 
 impl Wakes {
     pub(in crate::queue::redis) fn new(cluster: Arc<Cluster>) -> Self {
         let (ticks, added) = (watch::Sender::new(0), watch::Sender::new(0));
         Self {
-            shared: Arc::new(Shared { cluster, channels: Mutex::default(), ticks, added }),
+            shared: Arc::new(Shared {
+                cluster,
+                channels: Mutex::default(),
+                ticks,
+                added,
+                warned: AtomicBool::new(false),
+            }),
             task: Mutex::default(),
         }
     }
@@ -108,7 +144,7 @@ impl Wakes {
     /// Begins to wait for entries after some positions.
     pub(in crate::queue::redis) fn wait_for<'a>(&self, wanted: &'a [Wanted]) -> Wait<'a> {
         let channels = self.channels(wanted);
-        Wait { wanted, channels, ticks: self.shared.ticks.subscribe(), polls: false }
+        Wait { wanted, channels, ticks: self.shared.ticks.subscribe() }
     }
 
     fn channels(&self, wanted: &[Wanted]) -> Vec<Arc<Channel>> {
@@ -134,8 +170,6 @@ pub(in crate::queue::redis) struct Wait<'a> {
     wanted: &'a [Wanted],
     channels: Vec<Arc<Channel>>,
     ticks: watch::Receiver<u64>,
-    /// True if some entries could not be read.
-    polls: bool,
 }
 
 /// A key that may have entries, by its index, and the number of messages before it is read.
@@ -154,20 +188,28 @@ impl Wait<'_> {
         due.map(|(index, (_, channel))| Due { index, rung: channel.rung.load(Ordering::Acquire) }).collect()
     }
 
-    /// Notes how far the keys were read; `None` = one could not be read.
-    pub(in crate::queue::redis) fn note(&mut self, due: &[Due], ends: Vec<Option<ReadTo>>) {
-        self.polls = ends.iter().any(Option::is_none);
-        for (&Due { index, rung }, end) in due.iter().zip(ends) {
-            let end = end.filter(|end| end.is_end);
-            *self.channels[index].read.lock() =
-                end.map(|end| End { position: end.position, rung, at: Instant::now() });
-        }
+    /// Notes how far a key was read. Returns true if it could not be read before: what happened
+    /// meanwhile may have been missed.
+    pub(in crate::queue::redis) fn note(&self, due: Due, to: ReadTo) -> bool {
+        let end = End { position: to.position, rung: due.rung, at: Instant::now() };
+        let read = if to.is_end { LastRead::End(end) } else { LastRead::Unfinished };
+        let before = std::mem::replace(&mut *self.channels[due.index].read.lock(), read);
+        matches!(before, LastRead::Failed(_))
+    }
+
+    /// Notes that a key could not be read.
+    pub(in crate::queue::redis) fn note_failure(&self, due: Due) {
+        *self.channels[due.index].read.lock() = LastRead::Failed(Instant::now());
+    }
+
+    /// Reports whether none of the keys can be read.
+    pub(in crate::queue::redis) fn is_cut_off(&self) -> bool {
+        self.channels.iter().all(|channel| matches!(*channel.read.lock(), LastRead::Failed(_)))
     }
 
     /// Waits until keys may have entries; returns false if `until` has passed.
     pub(in crate::queue::redis) async fn next(&mut self, until: Instant) -> bool {
-        let is_heard = |channel: &Arc<Channel>| channel.is_subscribed.load(Ordering::Acquire);
-        let polls = self.polls || !self.channels.iter().all(is_heard);
+        let polls = self.channels.iter().any(|channel| channel.needs_polling());
         let next = if polls { until.min(Instant::now() + POLL_EVERY) } else { until };
         drop(timeout_at(next, self.ticks.changed()).await);
         Instant::now() < until
@@ -203,6 +245,7 @@ async fn listen_to(shared: Arc<Shared>, address: Arc<Address>) {
             tracing::debug!(server = shown(&listener.address), %error, "the wake-ups of a server ended");
         }
         listener.channels.clear();
+        listener.tick();
         sleep(RETRY_EVERY).await;
     }
 }
@@ -223,7 +266,7 @@ struct Subscribed {
 impl Drop for Subscribed {
     fn drop(&mut self) {
         if self.is_confirmed {
-            self.channel.is_subscribed.store(false, Ordering::Release);
+            self.channel.subscriptions.fetch_sub(1, Ordering::AcqRel);
             self.channel.ring();
         }
     }
@@ -303,9 +346,9 @@ impl Listener {
                 }
             }
             Push::Said(kind, name) if kind == "ssubscribe" => {
-                if let Some(subscribed) = self.channels.get_mut(&name) {
+                if let Some(subscribed) = self.channels.get_mut(&name).filter(|known| !known.is_confirmed) {
                     subscribed.is_confirmed = true;
-                    subscribed.channel.is_subscribed.store(true, Ordering::Release);
+                    subscribed.channel.subscriptions.fetch_add(1, Ordering::AcqRel);
                     // Messages from before are lost.
                     subscribed.channel.ring();
                 }
@@ -313,17 +356,30 @@ impl Listener {
             Push::Said(kind, name) if kind == "sunsubscribe" => {
                 // The slot moved away.
                 self.channels.remove(&name);
-                drop(self.shared.cluster.refresh().await);
+                self.shared.cluster.suspect();
             }
             // The slot is not here, or not yet: asked for again after the map.
             Push::Refused(error) => {
+                let is_denied = error.kind() == ServerErrorKind::NoPerm.into();
+                if is_denied && !self.shared.warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        server = shown(&self.address), %error,
+                        "the user may not listen to channels, so entries are looked for 20 times a second: give it the \
+                         rules for a cluster of docs/redis.md"
+                    );
+                }
                 tracing::debug!(server = shown(&self.address), %error, "a channel was refused");
                 self.channels.retain(|_, subscribed| subscribed.is_confirmed);
                 sleep(RETRY_EVERY).await;
-                drop(self.shared.cluster.refresh().await);
+                self.shared.cluster.suspect();
             }
             Push::Said(..) | Push::Other => return,
         }
+        self.tick();
+    }
+
+    /// Lets those who wait look at their channels.
+    fn tick(&self) {
         self.shared.ticks.send_modify(|number| *number += 1);
     }
 }
