@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use crate::common::redis::{PASSWORD, RedisServer, Setup, TlsFiles, acl_line};
+use crate::common::redis::{PASSWORD, RedisServer, Setup, TlsFiles, acl_line, cluster_rules};
 use crate::server::{PATIENCE, jpeg};
 
 /// A CA, with the certificates that it signed, as files.
