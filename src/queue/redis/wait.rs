@@ -15,6 +15,8 @@ use crate::queue::Result;
 
 /// The time that the other servers of a cluster have after the first one had entries.
 const GRACE: Duration = Duration::from_millis(100);
+/// The time that the servers of a cluster have at least, however short the wait.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Entries that were read from a key.
 pub(super) struct Page {
@@ -65,7 +67,9 @@ async fn read_woken(
     limit: usize,
     wait: Duration,
 ) -> Result<Vec<Page>> {
-    let mut until = Instant::now() + wait;
+    let start = Instant::now();
+    // The time at which what was found is returned.
+    let mut grace = None;
     let mut pages = Vec::new();
     let (mut reads, mut reading) = (FuturesUnordered::new(), HashSet::new());
     loop {
@@ -75,13 +79,15 @@ async fn read_woken(
         for part in lane.by_server(due, |due| wanted[due.index].key.clone()) {
             reads.push(async move { (read_entries(lane, wanted, &part, limit).await, part) });
         }
+        let until = grace.unwrap_or(start + if reads.is_empty() { wait } else { wait.max(PATIENCE) });
         let goes_on = tokio::select! {
             Some((read, part)) = reads.next(), if !reads.is_empty() => {
                 for Due { index, .. } in &part {
                     reading.remove(index);
                 }
                 match read {
-                    Ok(read) => note(&waiting, &part, read, wanted, &mut pages),
+                    // A key with entries is read once.
+                    Ok(read) => reading.extend(note(&waiting, &part, read, wanted, &mut pages)),
                     Err(error) => {
                         part.iter().for_each(|due| waiting.note_failure(*due));
                         if !error.is_retryable() || waiting.is_cut_off() {
@@ -97,21 +103,29 @@ async fn read_woken(
             if reads.is_empty() {
                 return Ok(pages);
             }
-            until = until.min(Instant::now() + GRACE);
+            grace.get_or_insert_with(|| Instant::now() + GRACE);
         }
-        if !goes_on {
+        if !goes_on || reads.is_empty() && start.elapsed() >= wait {
             return Ok(pages);
         }
     }
 }
 
-/// Notes what was read from one server.
-fn note(waiting: &Wait<'_>, part: &[Due], read: Vec<Result<Read>>, wanted: &[Wanted], pages: &mut Vec<Page>) {
+/// Notes what was read from one server; returns the indexes of the keys that had something.
+fn note(
+    waiting: &Wait<'_>,
+    part: &[Due],
+    read: Vec<Result<Read>>,
+    wanted: &[Wanted],
+    pages: &mut Vec<Page>,
+) -> Vec<usize> {
+    let mut found = Vec::new();
     for (&due, read) in part.iter().zip(read) {
         match read {
             Ok(Read { entries, to }) => {
                 let was_away = waiting.note(due, to);
                 if was_away || !entries.is_empty() {
+                    found.push(due.index);
                     pages.push(Page { key: wanted[due.index].key.clone(), entries, was_away });
                 }
             }
@@ -121,6 +135,7 @@ fn note(waiting: &Wait<'_>, part: &[Due], read: Vec<Result<Read>>, wanted: &[Wan
             }
         }
     }
+    found
 }
 
 /// The entries of one key, and how far they go.
