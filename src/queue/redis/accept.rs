@@ -304,10 +304,10 @@ struct Entering {
     call: Call,
 }
 
-/// What was sent to the script.
+/// The frames that were sent to the script, and the partition.
 struct Sent<'a> {
     partition: PartitionId,
-    /// What this server knew of the partition.
+    /// The state of the partition, as this server knew it.
     known: HighWater,
     frames: &'a [&'a NewFrame],
     dry: bool,

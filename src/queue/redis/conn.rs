@@ -43,7 +43,7 @@ pub(super) struct Connected {
     pub(super) instance: Arc<Instance>,
 }
 
-/// What the links of one purpose have in common.
+/// The parts that all links of one purpose share.
 #[derive(Clone)]
 pub(super) struct Purpose {
     pub(super) target: Arc<Target>,

@@ -127,13 +127,13 @@ impl Lane {
         Route { lane: self, slot, asking: None, follows_asks: true, until, pause: FIRST_PAUSE }
     }
 
-    /// Divides things by the server that holds their keys.
-    pub(super) fn by_server<T>(&self, all: Vec<T>, key: impl Fn(&T) -> String) -> Vec<Vec<T>> {
+    /// Divides things by the server that owns their slots.
+    pub(super) fn by_server<T>(&self, all: Vec<T>, slot: impl Fn(&T) -> u16) -> Vec<Vec<T>> {
         let Servers::Cluster(Clustered { cluster, .. }) = &self.servers else { return vec![all] };
         let map = cluster.known_map();
         let mut parts: HashMap<_, Vec<T>> = HashMap::new();
         for one in all {
-            let owner = map.as_ref().and_then(|map| map.owner(slot_of(key(&one).as_bytes())));
+            let owner = map.as_ref().and_then(|map| map.owner(slot(&one)));
             parts.entry(owner).or_default().push(one);
         }
         parts.into_values().collect()
@@ -189,12 +189,10 @@ impl Lane {
             }
             Servers::Cluster(Clustered { cluster, .. }) => cluster,
         };
-        let map = cluster.map().await?;
-        let mut by_server: HashMap<_, Vec<usize>> = HashMap::new();
-        for (index, command) in commands.iter().enumerate() {
-            by_server.entry(map.owner(slot_of(key_of(command)))).or_default().push(index);
-        }
-        let parts = by_server.into_values().map(|indexes| async move {
+        cluster.map().await?;
+        let indexes = (0..commands.len()).collect();
+        let parts = self.by_server(indexes, |index| slot_of(key_of(commands[*index])));
+        let parts = parts.into_iter().map(|indexes| async move {
             let part: Vec<&Cmd> = indexes.iter().map(|&index| commands[index]).collect();
             let answers = self.run_part(&part).await;
             (indexes, answers)
@@ -216,7 +214,7 @@ impl Lane {
                 }
             }
         }
-        // Nothing ran at all.
+        // If no command ran, the whole call failed.
         if let (false, Some(error)) = (answered, failure) { Err(error) } else { Ok(all) }
     }
 

@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The number of keys that one step of a search looks at.
 const SCAN_KEYS: usize = 1_000;
 
-/// What a cluster has of the layout of a store, as far as its servers answer.
+/// The layout of a store in a cluster, as far as its servers answer.
 struct Found {
     /// `None` = it cannot be read.
     layout: Option<Option<String>>,

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::cluster::{Due, ReadTo, Wait, Wanted};
+use super::cluster::{Due, ReadTo, Wait, Wanted, slot_of};
 use super::lane::Lane;
 use super::reply::{self, Entry};
 use super::{RedisQueue, Waiting};
@@ -76,7 +76,7 @@ async fn read_woken(
         let mut due = waiting.due();
         due.retain(|due| !reading.contains(&due.index));
         reading.extend(due.iter().map(|due| due.index));
-        for part in lane.by_server(due, |due| wanted[due.index].key.clone()) {
+        for part in lane.by_server(due, |due| slot_of(wanted[due.index].key.as_bytes())) {
             reads.push(async move { (read_entries(lane, wanted, &part, limit).await, part) });
         }
         let until = grace.unwrap_or(start + if reads.is_empty() { wait } else { wait.max(PATIENCE) });

@@ -24,7 +24,7 @@ const PROMISED_BEFORE_FAULT: usize = 8;
 /// The pause of a camera between two frames.
 const PACE: Duration = Duration::from_millis(100);
 
-/// What the cameras of the shards do not share.
+/// The cameras of one shard, with their streams and their ledger.
 pub(super) struct Camera {
     pub(super) streams: Vec<String>,
     pub(super) ledger: Arc<Ledger>,

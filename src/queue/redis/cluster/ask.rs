@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use super::{Cluster, Move, SlotMap, shown};
 use crate::queue::redis::instance::Instance;
 use crate::queue::redis::reply::{self, Info};
-use crate::queue::redis::resp::{Request, RespConnection, explained};
+use crate::queue::redis::resp::explained;
+use crate::queue::redis::sentinel::ask;
 use crate::queue::redis::url::Address;
 use crate::queue::{Error, Result};
 
@@ -125,10 +126,4 @@ fn words(words: &[&str]) -> Cmd {
         command.arg(word);
     }
     command
-}
-
-async fn ask(connection: &RespConnection, questions: &[Cmd]) -> RedisResult<Vec<RedisResult<Value>>> {
-    let mut request = Request::default();
-    questions.iter().for_each(|question| request.add(question));
-    Ok(connection.ask(request).await?)
 }

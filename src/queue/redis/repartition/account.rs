@@ -11,7 +11,7 @@ use crate::domain::{PartitionId, StreamId, StreamRecord};
 use crate::queue::redis::{RedisQueue, entry, reply};
 use crate::queue::{PartitionStats, Queue as _, Result};
 
-/// What a store has. It was counted entry by entry.
+/// The contents of a store, counted entry by entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     /// Registered streams, and unregistered ones of which something is left.
@@ -34,7 +34,7 @@ pub(crate) struct Account {
     pub(crate) groups: u64,
 }
 
-/// What a store has of a stream.
+/// The contents of a stream in a store.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct OfStream {
     record: Option<StreamRecord>,

@@ -138,7 +138,7 @@ impl Ends {
     }
 }
 
-/// What the streams of a partition add up to.
+/// The sums over the streams of a partition.
 #[derive(Debug, Default)]
 struct Sums {
     output_bytes: u64,

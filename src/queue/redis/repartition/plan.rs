@@ -23,10 +23,10 @@ pub(super) const PAST: &[&str] = &[
     "trimmed",
     "dead_expired",
 ];
-/// Those of which a partition of the target needs the highest value of all of its sources.
+/// The counters of which a partition of the target gets the highest value of all its sources.
 pub(super) const HIGHEST: &[&str] =
     &["feed", "dead_letters", "dead_letter_time", "forgotten", "forgotten_revision"];
-/// Those that are computed, or have rules of their own: see `partition.rs` and [`Plan`].
+/// The counters that are computed, or have rules of their own: see `partition.rs` and [`Plan`].
 const OTHERS: &[&str] = &[
     "accepted",
     "accepted_bytes",

@@ -6,7 +6,7 @@ use crate::domain::{GroupId, PartitionId, StreamId};
 use crate::queue::Result;
 use crate::queue::redis::reply;
 
-/// How far a move is, as the target keeps it: a hash with `name`, `state`, and for each part the last
+/// The progress of a move, as the target keeps it: a hash with `name`, `state`, and for each part the last
 /// thing of it that is complete.
 #[derive(Debug)]
 pub(super) struct Progress {

@@ -11,7 +11,7 @@ use crate::domain::{PartitionId, PublisherId, StreamId};
 use crate::queue::redis::{RedisQueue, entry, reply};
 use crate::queue::{Error, Result};
 
-/// Where a partition lists a stream.
+/// The list of a partition that contains a stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Listed {
     /// It is registered.

@@ -17,7 +17,7 @@ pub(in crate::queue::redis) struct Subscription {
     write: Writing,
 }
 
-/// What a peer sends over such a connection.
+/// A message or an answer that a peer sends over such a connection.
 #[derive(Debug)]
 pub(in crate::queue::redis) enum Push {
     /// The answer to a command, such as `ssubscribe`, or a message, which is of kind `message` or

@@ -99,7 +99,7 @@ impl Sentinels {
 }
 
 /// Asks all questions; each has its own answer.
-pub(super) async fn ask(
+pub(in crate::queue::redis) async fn ask(
     connection: &RespConnection,
     questions: &[Cmd],
 ) -> RedisResult<Vec<RedisResult<Value>>> {

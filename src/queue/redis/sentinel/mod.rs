@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::ask::View;
+pub(super) use self::ask::ask;
 pub(crate) use self::survey::{KnownReplica, Opinion, Survey};
 pub(super) use self::watch::Watch;
 use super::peer::{Login, Peer, RedisSecurity, read_password};
